@@ -1,0 +1,86 @@
+package document
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Compact checks that value is one JSON value within the limits and returns it
+// without whitespace and with strings in their shortest form: the form in which
+// a document holds values. The result is a new slice of exact size. Numbers
+// keep their digits and members their order. Applied to its own result it
+// changes nothing.
+//
+// The error matches ErrInvalid, ErrTooDeep or ErrTooLarge. Depth is counted
+// from the value itself, and Fields does not apply: whether the value fits into
+// a document is for Set to say.
+func Compact(value []byte, l *Limits) ([]byte, error) {
+	limits := l.resolved()
+	if err := limits.checkDepth(measure(value).depth); err != nil {
+		return nil, err
+	}
+	return format(value, &limits)
+}
+
+// format is Compact for a value whose depth has been checked.
+func format(value []byte, l *Limits) ([]byte, error) {
+	// The shortest form is never longer than what it is made from.
+	text, err := jsontext.AppendFormat(make([]byte, 0, len(value)), value)
+	if err != nil {
+		return nil, invalidText(err)
+	}
+	if err := l.checkSize(len(text)); err != nil {
+		return nil, err
+	}
+	if len(text) < cap(text) {
+		text = append(make([]byte, 0, len(text)), text...)
+	}
+	return text[:len(text):len(text)], nil
+}
+
+// checkCompact returns an error unless value is what Compact would return. It
+// formats into scratch, which it returns for the next call.
+func checkCompact(value, scratch []byte) ([]byte, error) {
+	text, err := jsontext.AppendFormat(scratch[:0], value)
+	if err != nil {
+		return text, invalidText(err)
+	}
+	if !bytes.Equal(text, value) {
+		return text, fmt.Errorf("%w: value is not in compact form", ErrInvalid)
+	}
+	return text, nil
+}
+
+// plain reports whether a name stands in JSON text as it is.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// escape returns the name as it stands between quotes in compact JSON.
+func escape(name string) string {
+	if plain(name) {
+		return name
+	}
+	// A name that is not UTF-8 gives an error and a text that no document has.
+	quoted, _ := jsontext.AppendQuote(nil, name)
+	return string(quoted[1 : len(quoted)-1])
+}
+
+// unquote returns the meaning of a quoted string.
+func unquote(quoted []byte) string {
+	if len(quoted) < 2 {
+		return ""
+	}
+	if inner := quoted[1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return string(inner)
+	}
+	name, _ := jsontext.AppendUnquote(nil, quoted)
+	return string(name)
+}
