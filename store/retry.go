@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-games/holdfast/driver"
+)
+
+// retry repeats a read until it is answered or ctx ends.
+func retry[T any](ctx context.Context, db *DB, read func(context.Context) (T, error)) (T, error) {
+	for n := 1; ; n++ {
+		v, err := readOnce(ctx, db, read)
+		switch {
+		case err == nil || !errors.Is(err, driver.ErrUnavailable):
+			return v, err
+		case db.ctx.Err() != nil:
+			return v, driver.ErrClosed
+		}
+		if ctx.Err() == nil {
+			db.mx.retries.Inc()
+			db.mu.Lock()
+			pause := db.jitterLocked(db.opts.pause(n))
+			db.mu.Unlock()
+			if db.sleep(ctx, pause) == nil {
+				continue
+			}
+		}
+		cause := context.Cause(ctx)
+		switch {
+		case cause == nil:
+			err = driver.ErrClosed
+		case !errors.Is(err, cause):
+			err = fmt.Errorf("%w: %w", err, cause)
+		}
+		return v, err
+	}
+}
+
+// readOnce makes one call within the budget, which ends with the DB at the
+// latest.
+func readOnce[T any](ctx context.Context, db *DB, read func(context.Context) (T, error)) (T, error) {
+	if db.limit != nil {
+		r := db.limit.Reserve()
+		if err := db.sleep(ctx, r.Delay()); err != nil {
+			r.Cancel()
+			var none T
+			return none, fmt.Errorf("%w: wait for the budget: %w", driver.ErrUnavailable, err)
+		}
+	}
+	call, cancel := context.WithTimeout(ctx, db.opts.Timeout)
+	defer cancel()
+	defer context.AfterFunc(db.ctx, cancel)()
+	v, err := read(call)
+	if ctx.Err() == nil && db.ctx.Err() == nil {
+		db.alert.note(err)
+	}
+	return v, err
+}
+
+// sleep waits. It returns an error if ctx or the DB ends first, or had ended.
+func (db *DB) sleep(ctx context.Context, d time.Duration) error {
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		case <-db.ctx.Done():
+		}
+	}
+	if db.ctx.Err() != nil {
+		return driver.ErrClosed
+	}
+	return context.Cause(ctx)
+}
