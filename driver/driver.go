@@ -206,7 +206,7 @@ type Entry struct {
 	Updated Moment    // when this version was written
 	Marked  bool      // this version was written with Mark
 	// Damaged is nil, or an error that matches ErrCorrupt and says what did
-	// not verify. Value then holds the bytes as they were found.
+	// not verify, or ErrFormat if a newer program wrote it. Value then holds the bytes as they were found.
 	Damaged error
 }
 

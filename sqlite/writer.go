@@ -58,11 +58,12 @@ func (w *writer) dial(ctx context.Context) (*conn, error) {
 }
 
 // prepareWriter sets up a connection and fails if the file cannot be written
-// to, which SQLite otherwise tells with the first commit.
+// to, which SQLite otherwise tells with the first commit: a file that may only
+// be read is opened for reading, and even BEGIN IMMEDIATE then begins to read.
 func prepareWriter(c *conn) error {
 	return c.run("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA cache_size = -32768",
 		"PRAGMA wal_autocheckpoint = "+strconv.Itoa(checkpoint), "PRAGMA journal_size_limit = "+strconv.Itoa(logLimit),
-		"BEGIN IMMEDIATE", "ROLLBACK")
+		"BEGIN IMMEDIATE", "DELETE FROM boots WHERE 0", "ROLLBACK")
 }
 
 // reopen opens the connection again if it had to be closed.

@@ -289,8 +289,11 @@ func (e *env) list(q driver.Query) driver.Snapshot {
 // keys returns the keys of a listing.
 func (e *env) keys(q driver.Query) []string {
 	e.Helper()
-	var keys []string
-	for _, entry := range e.list(q).Entries {
+	return keysIn(e.list(q))
+}
+
+func keysIn(s driver.Snapshot) (keys []string) {
+	for _, entry := range s.Entries {
 		keys = append(keys, entry.Key)
 	}
 	return keys

@@ -82,10 +82,11 @@ var lifecycleFacts = []fact{
 		var acknowledged [writers]atomic.Int64
 		var wg sync.WaitGroup
 		begun := make(chan struct{}, writers)
+		db := e.db // the one that is closed, whatever is opened afterwards
 		for i := range writers {
 			wg.Go(func() {
 				for n := int64(1); ; n++ {
-					out, err := e.db.Commit(e.ctx, driver.Group{Batches: []driver.Batch{batch(always(fmt.Sprintf("w/%d", i), fmt.Sprint(n)))}})
+					out, err := db.Commit(e.ctx, driver.Group{Batches: []driver.Batch{batch(always(fmt.Sprintf("w/%d", i), fmt.Sprint(n)))}})
 					if n == 1 {
 						begun <- struct{}{}
 					}

@@ -121,11 +121,9 @@ var listFacts = []fact{
 				for _, limit := range []int{0, 1, 2, len(sorted)} {
 					q := driver.Query{Prefix: prefix, After: after, Limit: limit, KeysOnly: limit == 2}
 					want, more := naive(q)
-					if diff := cmp.Diff(want, e.keys(q)); diff != "" {
-						e.Fatalf("List(%+v) (-want +got):\n%s", q, diff)
-					}
-					if got := e.list(q).More; got != more {
-						e.Fatalf("List(%+v) says more %v, want %v", q, got, more)
+					s := e.list(q)
+					if diff := cmp.Diff(want, keysIn(s)); diff != "" || s.More != more {
+						e.Fatalf("List(%+v) says more %v, want %v, and (-want +got):\n%s", q, s.More, more, diff)
 					}
 				}
 			}
