@@ -1,0 +1,602 @@
+package session
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/store"
+)
+
+// appendBytes bounds one append, unless a single group is larger.
+const appendBytes = 4 << 20
+
+// appending is an append or a renewal under way.
+type appending struct {
+	id      driver.Version
+	number  uint64       // of the journal entry; 0: there is none
+	groups  [][]*changes // what it carries
+	records []*changes   // the same, flat, in order
+	wholes  []whole      // states that are appended whole
+	bytes   int
+	renews  bool
+	sent    time.Time
+}
+
+// whole is a session's state up to the last answered append, as JSON. It goes
+// into the next append, before the changes that came after it.
+type whole struct {
+	s    *Session
+	body []byte
+}
+
+// journalSize is what a lease's journal holds in the database.
+type journalSize struct {
+	first   uint64 // number of the oldest entry
+	entries []int  // bytes of each entry from first on
+	bytes   int
+	trimmed time.Time
+	busy    bool // a deletion is under way
+}
+
+// changesLocked returns the changes of the journal's current turn. The caller
+// holds the session's lock and keeps the journal from turning.
+func (s *Session) changesLocked() *changes {
+	l := s.lease
+	if c := s.pending; c != nil {
+		if c.turn == l.turn {
+			return c
+		}
+		s.turned = c
+	}
+	c := &changes{s: s, turn: l.turn}
+	s.pending = c
+	l.page.Lock()
+	l.page.changes = append(l.page.changes, c)
+	if len(l.page.changes) == 1 {
+		l.page.since = time.Now()
+		l.pageTimer.Reset(l.srv.opts.AppendEvery)
+	}
+	l.page.Unlock()
+	return c
+}
+
+// link makes two changes of this turn one group.
+func (l *lease) link(a, b *changes) {
+	l.page.Lock()
+	a.join(b)
+	l.page.Unlock()
+}
+
+// turnPage ends the current turn and returns its changes, group by group, in
+// the order in which each group's first session changed.
+func (l *lease) turnPage() [][]*changes {
+	l.turning.Lock()
+	l.turn++
+	l.page.Lock()
+	all := l.page.changes
+	l.page.changes = nil
+	l.page.Unlock()
+	l.turning.Unlock()
+	var groups [][]*changes
+	at := make(map[*changes]int, len(all))
+	for _, c := range all {
+		first := c.first()
+		i, ok := at[first]
+		if !ok {
+			i = len(groups)
+			at[first] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], c)
+	}
+	return groups
+}
+
+// append begins an append when it is due, renew a renewal.
+func (l *lease) append() { l.begin(false) }
+
+func (l *lease) renew() { l.begin(true) }
+
+// begin begins what there is at once, or lets it follow what is under way.
+func (l *lease) begin(renew bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flight != nil {
+		l.due = true
+		return
+	}
+	l.beginLocked(renew)
+}
+
+// beginLocked starts the next append, or a renewal if it is asked for or time.
+func (l *lease) beginLocked(renew bool) {
+	if l.over.Load() || l.leaving || l.srv.ctx.Err() != nil {
+		return
+	}
+	l.due = false
+	if len(l.queue) == 0 {
+		l.queue = l.turnPage()
+	}
+	l.refuseLocked()
+	renew = renew || time.Since(l.renewed) >= l.srv.opts.renewEvery()
+	if len(l.queue) == 0 && len(l.wholes) == 0 && !renew {
+		return
+	}
+	a, batch, err := l.buildLocked(renew)
+	if err != nil {
+		l.srv.opts.Logger.Error("append could not be built", "lease", l.id.String(), "err", err)
+		l.renewal.Reset(l.srv.opts.renewEvery())
+		return
+	}
+	l.flight = a
+	l.srv.db.Go(store.Attempt{
+		Batch: batch, Lane: store.Urgent, Tries: -1,
+		Done: func(_ driver.Moment, err error) { l.done(a, err) },
+	})
+}
+
+// buildLocked takes as many groups from the queue as fit and encodes them.
+func (l *lease) buildLocked(renew bool) (*appending, driver.Batch, error) {
+	id, err := l.srv.db.NewVersion()
+	if err != nil {
+		return nil, driver.Batch{}, err
+	}
+	a := &appending{id: id, renews: renew, sent: time.Now()}
+	b := driver.Batch{ID: id}
+	if renew {
+		value, err := l.entry.encode()
+		if err != nil {
+			return nil, b, err
+		}
+		b.Writes = append(b.Writes, driver.Write{Key: leaseKey(l.id), Version: l.version, Value: value})
+	} else {
+		b.Checks = append(b.Checks, driver.Check{Key: leaseKey(l.id), Version: l.version})
+	}
+	if len(l.queue) > 0 || len(l.wholes) > 0 {
+		l.number++
+		a.number = l.number
+		value := l.encodeLocked(a)
+		a.bytes = len(value)
+		b.Writes = append(b.Writes, driver.Write{Key: journalKey(l.id, a.number), Value: value})
+	}
+	return a, b, nil
+}
+
+// encodeLocked moves groups from the queue to the append and encodes them.
+// Their ledgers have turned and do not change any more.
+func (l *lease) encodeLocked(a *appending) []byte {
+	value := []byte{journalFormat}
+	for len(l.wholes) > 0 && len(value) < appendBytes {
+		w := l.wholes[0]
+		l.wholes[0] = whole{}
+		l.wholes = l.wholes[1:]
+		value = appendRecord(value, &record{session: w.s.id, key: w.s.rootKey, kind: recordWhole, body: w.body})
+		a.wholes = append(a.wholes, w)
+	}
+	if len(l.wholes) > 0 || len(a.wholes) > 0 && len(value) >= appendBytes {
+		return value // changes come after the states that they are built on
+	}
+	for len(l.queue) > 0 && (len(a.groups) == 0 || len(value) < appendBytes) {
+		g := l.queue[0]
+		l.queue[0] = nil
+		l.queue = l.queue[1:]
+		for _, c := range g {
+			before := len(value)
+			value = appendRecord(value, &record{
+				session: c.s.id, key: c.s.rootKey, kind: recordDelta,
+				body: c.ledger.now.AppendBinary(nil),
+			})
+			c.bytes = len(value) - before
+		}
+		a.groups = append(a.groups, g)
+		a.records = append(a.records, g...)
+	}
+	return value
+}
+
+// done deals with the answer to an append or renewal.
+func (l *lease) done(a *appending, err error) {
+	switch {
+	case err == nil:
+		l.appended(a)
+	case errors.Is(err, driver.ErrClosed):
+		l.end(fmt.Errorf("%w: the store was closed", ErrClosed))
+	case errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUncertain):
+		l.srv.work(func() { l.examine(a, err) })
+	default:
+		l.srv.opts.Logger.Error("append refused by the database", "lease", l.id.String(), "err", err)
+		l.again(a, l.srv.opts.renewEvery())
+	}
+}
+
+// appended notes that an append is on disk, tells those who waited for it, and
+// begins the next if somebody waits for that.
+func (l *lease) appended(a *appending) {
+	l.mu.Lock()
+	l.flight = nil
+	trusted := false
+	if a.renews {
+		l.version = a.id
+		trusted = l.trustedLocked(a.sent)
+		l.renewal.Reset(l.srv.opts.renewEvery())
+		if l.suspended.Load() {
+			l.renewal.Reset(0) // that one was sent too long ago to be trusted
+		}
+	}
+	if a.number > 0 {
+		l.answered = a.number
+		l.journal.add(a.number, a.bytes)
+		l.srv.mx.appendSeconds.Observe(time.Since(a.sent).Seconds())
+	}
+	var waiters []func(error)
+	for _, c := range a.records {
+		waiters = append(waiters, c.waiters...)
+		c.settled, c.waiters = true, nil
+		l.unsaved.note(c.s, a.number)
+	}
+	for _, w := range a.wholes {
+		l.unsaved.replace(w.s, a.number)
+	}
+	idle := l.idle
+	l.idle = nil
+	press, stuck := l.pressLocked()
+	l.beginNextLocked()
+	l.mu.Unlock()
+	for _, fn := range idle {
+		fn()
+	}
+	l.tell(a, waiters, press)
+	for _, s := range stuck {
+		s.appendWhole()
+	}
+	if trusted {
+		l.srv.tellSuspended()
+	}
+}
+
+// beginNextLocked begins the next append if it is due, or was turned already.
+func (l *lease) beginNextLocked() {
+	if l.due || len(l.queue) > 0 || len(l.wholes) > 0 {
+		l.beginLocked(false)
+		return
+	}
+	l.page.Lock()
+	if n := len(l.page.changes); n > 0 {
+		l.pageTimer.Reset(max(0, l.srv.opts.AppendEvery-time.Since(l.page.since)))
+	}
+	l.page.Unlock()
+}
+
+// tell lets sessions and callers know that an append is on disk: waiters first,
+// then those whose saves it makes possible.
+func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
+	for _, fn := range waiters {
+		fn(nil)
+	}
+	var saves []store.Attempt
+	for _, c := range a.records {
+		saves = c.s.appended(c, saves)
+	}
+	for _, s := range press {
+		saves = s.wantSave(CauseJournal, saves)
+	}
+	l.srv.db.Go(saves...)
+	l.trim()
+}
+
+// examine finds out what a refusal means: somebody has moved the lease.
+func (l *lease) examine(a *appending, refusal error) {
+	keys := []string{leaseKey(l.id)}
+	if a.number > 0 {
+		keys = append(keys, journalKey(l.id, a.number))
+	}
+	snap, err := l.srv.db.Read(l.srv.ctx, keys...)
+	if err != nil {
+		if l.srv.ctx.Err() == nil {
+			l.again(a, l.srv.opts.renewEvery())
+		}
+		return
+	}
+	if a.number > 0 && slices.Contains(snap.Entries[1].Recent, a.id) {
+		l.appended(a)
+		return
+	}
+	entry, err := decodeLease(&snap.Entries[0])
+	switch {
+	case err != nil:
+		l.lose(err)
+	case entry == nil:
+		l.lose(fmt.Errorf("%w: the lease is gone: another server settled it", ErrLease))
+	case entry.Sealed != nil:
+		l.lose(fmt.Errorf("%w: sealed by server %q: %s", ErrLease, entry.Sealed.By, entry.Sealed.Reason))
+	case slices.Contains(snap.Entries[0].Recent, l.version):
+		l.adopt(a, &snap.Entries[0], entry)
+	case slices.Contains(snap.Entries[0].Recent, a.id):
+		l.adopt(a, &snap.Entries[0], entry)
+	default:
+		l.lose(fmt.Errorf("%w: the lease stands at version %v: %w", ErrHistoryLost, snap.Entries[0].Version, refusal))
+	}
+}
+
+// adopt takes over a lease entry that somebody has written revocations into.
+// The changes go in a new append, without the groups that name a revoked
+// session: all their sessions end, as their memory holds what never happened.
+func (l *lease) adopt(a *appending, e *driver.Entry, entry *leaseEntry) {
+	var revoked []*Session
+	for _, r := range entry.Revoked {
+		if s := l.srv.byID(r.Session); s != nil {
+			s.gone.Store(true)
+			revoked = append(revoked, s)
+		}
+	}
+	l.mu.Lock()
+	l.version, l.entry = e.Version, *entry
+	l.requeueLocked(a)
+	l.beginLocked(true)
+	l.mu.Unlock()
+	for _, s := range revoked {
+		if !s.opening.Load() { // else its opening finds out
+			s.lose(entry.revocation(s.id).cause())
+		}
+	}
+}
+
+// requeueLocked puts what an append carried back in front of the queue.
+func (l *lease) requeueLocked(a *appending) {
+	l.queue = append(a.groups, l.queue...)
+	l.wholes = append(a.wholes, l.wholes...)
+	l.flight = nil
+}
+
+// refuseLocked takes the groups out of the queue that name a session which can
+// no longer be appended. Their other sessions end with it.
+func (l *lease) refuseLocked() {
+	isGone := func(c *changes) bool { return c.s.gone.Load() }
+	var refused []*changes
+	l.queue = slices.DeleteFunc(l.queue, func(g []*changes) bool {
+		if !slices.ContainsFunc(g, isGone) {
+			return false
+		}
+		refused = append(refused, g...)
+		return true
+	})
+	l.wholes = slices.DeleteFunc(l.wholes, func(w whole) bool { return w.s.gone.Load() })
+	if len(refused) == 0 {
+		return
+	}
+	// Marking them may condemn further groups that are queued.
+	for _, c := range refused {
+		c.s.gone.Store(true)
+	}
+	entry := l.entry
+	l.srv.work(func() {
+		for _, c := range refused {
+			if r := entry.revocation(c.s.id); r != (revocation{}) {
+				c.s.lose(r.cause())
+				continue
+			}
+			c.s.lose(fmt.Errorf("%w: changed together with a session that was revoked", ErrLease))
+		}
+	})
+	l.refuseLocked()
+}
+
+// again sends the changes of an append that got no clear answer in a new one,
+// after a pause.
+func (l *lease) again(a *appending, pause time.Duration) {
+	l.mu.Lock()
+	l.requeueLocked(a)
+	if !l.over.Load() {
+		l.renewal.Reset(pause)
+	}
+	idle := l.idle
+	l.idle = nil
+	l.mu.Unlock()
+	for _, fn := range idle {
+		fn()
+	}
+}
+
+// lose ends a lease that is no longer this server's.
+func (l *lease) lose(cause error) {
+	if l.end(cause) {
+		l.srv.opts.Logger.Error("lease lost", "lease", l.id.String(), "err", cause)
+		l.srv.retake()
+	}
+}
+
+// whenIdle returns when no append is under way: now, or after the answer.
+func (l *lease) whenIdle(ctx context.Context) error {
+	l.mu.Lock()
+	if l.flight == nil || l.over.Load() {
+		l.mu.Unlock()
+		return nil
+	}
+	done := make(chan struct{})
+	l.idle = append(l.idle, func() { close(done) })
+	l.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// wait calls fn when the changes have been appended, or cannot be any more.
+func (l *lease) wait(c *changes, fn func(error)) {
+	l.mu.Lock()
+	if c.settled {
+		err := c.err
+		l.mu.Unlock()
+		fn(err)
+		return
+	}
+	if l.over.Load() {
+		cause := l.cause
+		l.mu.Unlock()
+		fn(fmt.Errorf("%w: %w", ErrLost, cause))
+		return
+	}
+	c.waiters = append(c.waiters, fn)
+	l.mu.Unlock()
+	l.begin(false)
+}
+
+// settle tells those who wait for changes that they will never be appended.
+func (l *lease) settle(c *changes, err error) {
+	l.mu.Lock()
+	waiters := c.waiters
+	c.waiters = nil
+	if !c.settled {
+		c.settled, c.err = true, err
+	}
+	l.mu.Unlock()
+	for _, fn := range waiters {
+		fn(err)
+	}
+}
+
+func (j *journalSize) add(number uint64, bytes int) {
+	if len(j.entries) == 0 {
+		j.first = number
+	}
+	// Numbers that were given up leave gaps of no bytes.
+	for j.first+uint64(len(j.entries)) < number {
+		j.entries = append(j.entries, 0)
+	}
+	j.entries = append(j.entries, bytes)
+	j.bytes += bytes
+}
+
+// pressLocked returns the sessions whose records stand in the way of a short
+// journal: those with a record in its older half, once it is half full. What
+// was asked before and is still there cannot be saved; near the limit it is
+// returned as stuck, to be appended as a whole, so that it pins nothing.
+func (l *lease) pressLocked() (press, stuck []*Session) {
+	limit := l.srv.opts.JournalBytes
+	if l.journal.bytes < limit/2 {
+		return nil, nil
+	}
+	left, cut := l.journal.bytes, l.journal.first
+	for _, n := range l.journal.entries {
+		if left < limit/4 {
+			break
+		}
+		left -= n
+		cut++
+	}
+	for _, s := range l.unsaved {
+		switch {
+		case s.oldest >= cut || s.gone.Load():
+		case !s.pressed:
+			s.pressed = true
+			press = append(press, s)
+		case l.journal.bytes > limit/4*3:
+			stuck = append(stuck, s)
+		}
+	}
+	sortByKey(press)
+	sortByKey(stuck)
+	return press, stuck
+}
+
+// trim deletes the entries that all roots hold, about once a second.
+func (l *lease) trim() {
+	l.mu.Lock()
+	j := &l.journal
+	end := l.answered + 1
+	if len(l.unsaved) > 0 {
+		end = l.unsaved[0].oldest
+	}
+	if j.busy || l.over.Load() || len(j.entries) == 0 || end <= j.first || time.Since(j.trimmed) < time.Second && j.bytes < l.srv.opts.JournalBytes/4 {
+		l.mu.Unlock()
+		return
+	}
+	j.busy, j.trimmed = true, time.Now()
+	from := j.first
+	l.mu.Unlock()
+	l.srv.work(func() {
+		err := l.srv.db.DeleteRange(l.srv.ctx, journalKey(l.id, from), journalKey(l.id, end))
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		j.busy = false
+		if err != nil {
+			return // the next trim deletes it too
+		}
+		for j.first < end && len(j.entries) > 0 {
+			j.bytes -= j.entries[0]
+			j.entries = j.entries[1:]
+			j.first++
+		}
+		l.srv.mx.journalBytes.Set(float64(j.bytes))
+	})
+}
+
+// oldestFirst is a heap of the sessions that have records which their roots
+// lack, the one with the oldest record on top. The lease's mu guards it and
+// the sessions' fields oldest, next, tail, slot and pressed.
+type oldestFirst []*Session
+
+// note adds a record to a session.
+func (h *oldestFirst) note(s *Session, number uint64) {
+	if s.next == 0 {
+		s.next = number
+	}
+	if s.oldest == 0 {
+		s.oldest = number
+		heap.Push(h, s)
+	}
+}
+
+// replace says that a session's record stands for all before it.
+func (h *oldestFirst) replace(s *Session, number uint64) {
+	if s.oldest == 0 {
+		return
+	}
+	s.oldest, s.next, s.pressed = number, number, false
+	heap.Fix(h, s.slot)
+}
+
+// saved says that a session's root holds all records up to a number, after
+// which next is the first.
+func (h *oldestFirst) saved(s *Session, next uint64) {
+	if s.oldest == 0 {
+		return
+	}
+	s.pressed = false
+	s.oldest = next
+	if next == 0 {
+		heap.Remove(h, s.slot)
+		return
+	}
+	heap.Fix(h, s.slot)
+}
+
+func (h oldestFirst) Len() int           { return len(h) }
+func (h oldestFirst) Less(i, j int) bool { return h[i].oldest < h[j].oldest }
+func (h oldestFirst) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].slot, h[j].slot = i, j
+}
+
+// Push and Pop are for container/heap.
+func (h *oldestFirst) Push(x any) {
+	s := x.(*Session)
+	s.slot = len(*h)
+	*h = append(*h, s)
+}
+
+// Pop removes the last session.
+func (h *oldestFirst) Pop() any {
+	old := *h
+	s := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return s
+}

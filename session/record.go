@@ -1,0 +1,143 @@
+package session
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/store"
+)
+
+// A journal entry's value is a format byte and then records, each with a
+// session, a root's key, a kind and a body. Groups need no mark of their own:
+// what is in one entry is there whole or not at all.
+const journalFormat = 1
+
+// recordKind says what a record's body is.
+type recordKind byte
+
+const (
+	recordDelta recordKind = 1 // a document.Delta
+	recordWhole recordKind = 2 // a document as JSON, which stands for all before it
+)
+
+// record is one session's part of one append.
+type record struct {
+	session driver.Version
+	key     string // of the root
+	kind    recordKind
+	body    []byte
+}
+
+func appendRecord(dst []byte, r *record) []byte {
+	dst = append(dst, r.session[:]...)
+	dst = binary.AppendUvarint(dst, uint64(len(r.key)))
+	dst = append(dst, r.key...)
+	dst = append(dst, byte(r.kind))
+	dst = binary.AppendUvarint(dst, uint64(len(r.body)))
+	return append(dst, r.body...)
+}
+
+// decodeRecords reads a journal entry's value. The records share its bytes.
+func decodeRecords(b []byte) ([]record, error) {
+	if len(b) == 0 {
+		return nil, fmt.Errorf("%w: empty journal entry", driver.ErrCorrupt)
+	}
+	if b[0] != journalFormat {
+		return nil, fmt.Errorf("%w: journal format %d, this program reads %d", driver.ErrFormat, b[0], journalFormat)
+	}
+	var rs []record
+	for b = b[1:]; len(b) > 0; {
+		var r record
+		if len(b) < len(r.session) {
+			return nil, fmt.Errorf("%w: cut journal record", driver.ErrCorrupt)
+		}
+		copy(r.session[:], b)
+		key, rest, err := cutBytes(b[len(r.session):])
+		if err != nil {
+			return nil, err
+		}
+		if len(rest) == 0 {
+			return nil, fmt.Errorf("%w: cut journal record", driver.ErrCorrupt)
+		}
+		r.key, r.kind = string(key), recordKind(rest[0])
+		if r.kind != recordDelta && r.kind != recordWhole {
+			return nil, fmt.Errorf("%w: journal record of kind %d", driver.ErrFormat, r.kind)
+		}
+		if r.body, b, err = cutBytes(rest[1:]); err != nil {
+			return nil, err
+		}
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+// cutBytes splits off a slice that follows its length.
+func cutBytes(b []byte) (head, rest []byte, err error) {
+	n, used := binary.Uvarint(b)
+	if used <= 0 || n > uint64(len(b)-used) {
+		return nil, nil, fmt.Errorf("%w: cut journal record", driver.ErrCorrupt)
+	}
+	b = b[used:]
+	return b[:n], b[n:], nil
+}
+
+// replay applies a record to a document.
+func (r *record) replay(d *document.Document, l *document.Limits) (*document.Document, error) {
+	if r.kind == recordWhole {
+		whole, err := document.Parse(r.body, l)
+		if err != nil {
+			return nil, fmt.Errorf("replay whole state of %q: %w: %w", r.key, driver.ErrCorrupt, err)
+		}
+		return whole, nil
+	}
+	delta, err := document.DecodeDelta(r.body, l)
+	if err != nil {
+		return nil, fmt.Errorf("replay changes of %q: %w: %w", r.key, driver.ErrCorrupt, err)
+	}
+	if err := d.Apply(delta); err != nil {
+		return nil, fmt.Errorf("replay changes of %q: %w: %w", r.key, driver.ErrCorrupt, err)
+	}
+	return d, nil
+}
+
+// Keys of the entries beside the roots.
+
+func leaseKey(lease driver.Version) string { return store.SystemKey("lease", lease.String()) }
+
+// leaseOf is the inverse of leaseKey.
+func leaseOf(key string) (driver.Version, error) {
+	parts, err := store.SplitKey(key)
+	if err != nil || len(parts) != 2 {
+		return driver.Version{}, fmt.Errorf("%w: lease key %q", driver.ErrCorrupt, key)
+	}
+	return driver.ParseVersion(parts[1])
+}
+
+func journalPrefix(lease driver.Version) string {
+	return store.SystemKey("journal", lease.String()) + "/"
+}
+
+func journalKey(lease driver.Version, number uint64) string {
+	return fmt.Sprintf("%s%016x", journalPrefix(lease), number)
+}
+
+func journalNumber(key string) (uint64, error) {
+	var n uint64
+	if len(key) < 16 {
+		return 0, fmt.Errorf("%w: journal key %q", driver.ErrCorrupt, key)
+	}
+	if _, err := fmt.Sscanf(key[len(key)-16:], "%016x", &n); err != nil {
+		return 0, fmt.Errorf("%w: journal key %q", driver.ErrCorrupt, key)
+	}
+	return n, nil
+}
+
+func requestPrefix(lease driver.Version) string {
+	return store.SystemKey("request", lease.String()) + "/"
+}
+
+func requestKey(lease, from, session driver.Version) string {
+	return store.SystemKey("request", lease.String(), from.String(), session.String())
+}

@@ -1,0 +1,122 @@
+package session
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
+)
+
+// rootFormat is the number of the root's stored form.
+const rootFormat = 1
+
+// root is what is stored under a key, as JSON that people can read.
+type root struct {
+	Format int            `json:"format"`
+	Birth  driver.Version `json:"birth"`            // id of the version that created it
+	Lock   *lock          `json:"lock,omitempty"`   // nil: nobody owns it, and it holds everything
+	Erased bool           `json:"erased,omitempty"` // a tombstone
+	Reason string         `json:"reason,omitempty"` // of the operator whose act this version is
+	By     string         `json:"by,omitempty"`     // the server that wrote a version with a reason
+	Data   rawData        `json:"data,omitempty"`
+}
+
+// rawData is a document's JSON, kept as it is.
+type rawData = json.RawMessage
+
+// lock says who owns a root, and which part of its journal the data holds.
+type lock struct {
+	Lease    driver.Version `json:"lease"`
+	Session  driver.Version `json:"session"`
+	Server   string         `json:"server"`
+	Since    time.Time      `json:"since"`
+	Position uint64         `json:"position"` // records of the session with a number up to this are in the data
+}
+
+func (l *lock) holder() Holder {
+	return Holder{Server: l.Server, Lease: l.Lease.String(), Session: l.Session.String(), Since: l.Since}
+}
+
+// names reports whether the lock is the one that a session took.
+func (l *lock) names(lease, session driver.Version) bool {
+	return l != nil && l.Lease == lease && l.Session == session
+}
+
+// append returns dst with the stored form of the root, its data written by
+// data.
+func (r *root) append(dst []byte, data func([]byte) []byte) ([]byte, error) {
+	head := *r
+	head.Format, head.Data = rootFormat, nil
+	b, err := json.Marshal(head)
+	if err != nil {
+		return nil, fmt.Errorf("encode root: %w", err)
+	}
+	dst = append(dst, b[:len(b)-1]...) // without its closing brace
+	dst = append(dst, `,"data":`...)
+	dst = data(dst)
+	return append(dst, '}'), nil
+}
+
+// decodeRoot reads a stored root. It returns nil if the entry is absent.
+func decodeRoot(e *driver.Entry) (*root, error) {
+	if !e.Found() {
+		return nil, nil
+	}
+	if e.Damaged != nil {
+		return nil, fmt.Errorf("read root %q: %w", e.Key, e.Damaged)
+	}
+	var r root
+	if err := json.Unmarshal(e.Value, &r); err != nil {
+		return nil, fmt.Errorf("read root %q: %w: %w", e.Key, driver.ErrCorrupt, err)
+	}
+	switch {
+	case r.Format > rootFormat:
+		return nil, fmt.Errorf("read root %q: %w: format %d, this program reads up to %d", e.Key, driver.ErrFormat, r.Format, rootFormat)
+	case r.Format != rootFormat:
+		return nil, fmt.Errorf("read root %q: %w: format %d", e.Key, driver.ErrCorrupt, r.Format)
+	case r.Lock != nil && (r.Lock.Lease.IsZero() || r.Lock.Session.IsZero()):
+		return nil, fmt.Errorf("read root %q: %w: lock names no lease or no session", e.Key, driver.ErrCorrupt)
+	}
+	return &r, nil
+}
+
+// document parses the root's data.
+func (r *root) document(key string, l *document.Limits) (*document.Document, error) {
+	text := []byte("{}")
+	if r != nil && len(r.Data) > 0 {
+		text = r.Data
+	}
+	d, err := document.Parse(text, l)
+	if err != nil {
+		return nil, fmt.Errorf("read root %q: %w: %w", key, driver.ErrCorrupt, err)
+	}
+	return d, nil
+}
+
+// header encodes a session's root up to its position once, so that a save only
+// adds the position and the data.
+type header struct{ before, after []byte }
+
+func newHeader(r root) (header, error) {
+	r.Format, r.Data = rootFormat, nil
+	r.Lock.Position = 0
+	b, err := json.Marshal(r)
+	if err != nil {
+		return header{}, fmt.Errorf("encode root: %w", err)
+	}
+	// The lock is the last member and its position the last of the lock's.
+	const tail = "0}}"
+	if len(b) < len(tail) || string(b[len(b)-len(tail):]) != tail {
+		return header{}, fmt.Errorf("encode root: unexpected form %s", b)
+	}
+	return header{before: b[:len(b)-len(tail)], after: []byte(`},"data":`)}, nil
+}
+
+func (h *header) append(dst []byte, position uint64) []byte {
+	dst = append(dst, h.before...)
+	dst = strconv.AppendUint(dst, position, 10)
+	return append(dst, h.after...)
+}

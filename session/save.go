@@ -1,0 +1,423 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/store"
+)
+
+// saving is a save under way.
+type saving struct {
+	id      driver.Version
+	cause   Cause
+	final   bool // it releases the lock
+	marked  string
+	began   time.Time
+	since   time.Time // of the oldest change in it
+	bytes   int
+	unsaved ledger // what the root's paths held before it
+	lazy    ledger // changes in it that are in no journal
+	attempt store.Attempt
+	waiters []func(error)
+}
+
+// saveWaiter waits for a save that holds all changes up to some.
+type saveWaiter struct {
+	after *changes // not before these are appended; nil: at once
+	done  func(error)
+}
+
+// Save saves the document and returns when everything that was committed so
+// far, lazy changes included, is in the root on disk. A clean session returns
+// at once. If ctx ends first, the save goes on.
+func (s *Session) Save(ctx context.Context) error {
+	done := make(chan error, 1)
+	s.mu.Lock()
+	if s.err != nil {
+		err := s.err
+		s.mu.Unlock()
+		return err
+	}
+	if len(s.unsaved.was) == 0 && s.mark == "" {
+		if s.saving == nil {
+			s.mu.Unlock()
+			return nil
+		}
+		s.saving.waiters = append(s.saving.waiters, func(err error) { done <- err })
+		s.mu.Unlock()
+		return await(ctx, done, fmt.Sprintf("save %v", s.key))
+	}
+	after := s.latestLocked()
+	s.waiters = append(s.waiters, saveWaiter{after, func(err error) { done <- err }})
+	saves := s.trySaveLocked(nil)
+	s.mu.Unlock()
+	s.srv.db.Go(saves...)
+	if after != nil {
+		s.lease.begin(false)
+	}
+	return await(ctx, done, fmt.Sprintf("save %v", s.key))
+}
+
+// SaveSoon saves the document in the background, if it is dirty or has lazy
+// changes.
+func (s *Session) SaveSoon(c Cause) { s.srv.db.Go(s.wantSave(c, nil)...) }
+
+// SaveAllSoon is SaveSoon of several sessions, which then share groups.
+func SaveAllSoon(c Cause, ss ...*Session) {
+	var saves []store.Attempt
+	for _, s := range ss {
+		saves = s.wantSave(c, saves)
+	}
+	if len(ss) > 0 {
+		ss[0].srv.db.Go(saves...)
+	}
+}
+
+// wantSave asks for a save and adds its attempt to saves if it can begin now.
+func (s *Session) wantSave(c Cause, saves []store.Attempt) []store.Attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.want == "" && s.state == stateOpen && len(s.unsaved.was) > 0 {
+		s.want = c
+	}
+	return s.trySaveLocked(saves)
+}
+
+// appended notes that changes are on disk, and adds the save that this makes
+// possible.
+func (s *Session) appended(c *changes, saves []store.Attempt) []store.Attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c {
+	case s.turned:
+		s.turned = nil
+	case s.pending:
+		s.pending = nil
+	}
+	s.tail += c.bytes
+	if s.want == "" && s.state == stateOpen && s.tail > max(minTail, s.doc.Size()) {
+		s.want = CauseJournal
+	}
+	return s.trySaveLocked(saves)
+}
+
+// minTail is the size up to which a session's part of the journal is no reason
+// to save it.
+const minTail = 16 << 10
+
+// trySaveLocked adds the session's next save, if one is wanted and may begin:
+// none is under way, and everything up to the journal's last turn is on disk.
+// What changed in the present turn is taken back in what is saved.
+func (s *Session) trySaveLocked(saves []store.Attempt) []store.Attempt {
+	if s.saving != nil || s.state == stateClosed || s.state == stateLost || s.turned != nil {
+		return saves
+	}
+	final := s.state == stateClosing
+	if final && s.pending != nil {
+		return saves
+	}
+	ready := slices.ContainsFunc(s.waiters, s.ready)
+	if !final && !ready && s.want == "" {
+		return saves
+	}
+	position, ok := s.positionLocked()
+	if !ok {
+		return saves
+	}
+	at, err := s.snapshotLocked(final, position)
+	if err != nil {
+		s.srv.opts.Logger.Error("save could not be built", "key", s.rootKey, "err", err)
+		s.reopenLocked(err)
+		return saves
+	}
+	return append(saves, at)
+}
+
+// reopenLocked gives up a closing whose final save could not be made.
+func (s *Session) reopenLocked(err error) {
+	if s.state != stateClosing {
+		return
+	}
+	s.state = stateOpen
+	s.ending.Store(false)
+	closers := s.closers
+	s.closers = nil
+	s.srv.work(func() {
+		for _, fn := range closers {
+			fn(fmt.Errorf("close %v, which stays open: %w", s.key, err))
+		}
+	})
+}
+
+// positionLocked returns the position of a snapshot that is taken now: the last
+// answered append. It reports false if changes of the session have turned and
+// are not answered. Both are seen at one moment, in which the journal cannot
+// turn: else an append could come in between that the position would claim and
+// the data lack.
+func (s *Session) positionLocked() (position uint64, ok bool) {
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.pending != nil && s.pending.turn != l.turn {
+		return 0, false
+	}
+	s.next = 0
+	return l.answered, true
+}
+
+// ready reports whether a save that begins now serves a waiter.
+func (s *Session) ready(w saveWaiter) bool { return w.after == nil || w.after != s.pending }
+
+// snapshotLocked encodes the state of the last turn as a save. An operator's
+// mark waits until what was changed with it is part of the snapshot.
+func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, error) {
+	id, err := s.srv.db.NewVersion()
+	if err != nil {
+		return store.Attempt{}, err
+	}
+	sv := &saving{id: id, cause: s.causeLocked(final), final: final, began: time.Now(), since: s.since}
+	if s.pending == nil {
+		sv.marked = s.mark
+	}
+	value, err := s.encodeLocked(sv, position)
+	if err != nil {
+		return store.Attempt{}, err
+	}
+	sv.bytes = len(value)
+	s.waiters = slices.DeleteFunc(s.waiters, func(w saveWaiter) bool {
+		if s.ready(w) {
+			sv.waiters = append(sv.waiters, w.done)
+		}
+		return s.ready(w)
+	})
+	sv.unsaved, s.unsaved = s.unsaved, ledger{}
+	s.dirty, s.since = false, time.Time{}
+	if s.pending != nil {
+		for _, c := range s.pending.ledger.was {
+			s.unsaved.noteWas(c.Path, c.Value)
+		}
+		s.dirtied()
+	}
+	s.parkLazyLocked(sv)
+	s.saving, s.want, s.tail = sv, "", 0
+	if sv.marked != "" {
+		s.mark = ""
+	}
+	lane := store.Background
+	if final || len(sv.waiters) > 0 || sv.cause == CauseJournal {
+		lane = store.Waited
+	}
+	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != ""}
+	sv.attempt = store.Attempt{
+		Batch: driver.Batch{ID: id, Writes: []driver.Write{w}},
+		Lane:  lane,
+		Tries: -1,
+		Done:  func(_ driver.Moment, err error) { s.saved(sv, err) },
+	}
+	return sv.attempt, nil
+}
+
+func (s *Session) causeLocked(final bool) Cause {
+	switch {
+	case final:
+		return CauseClose
+	case s.want == "":
+		return CauseAsked
+	}
+	return s.want
+}
+
+// encodeLocked returns the root as it stood at the journal's last turn, with
+// its position.
+func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
+	dst := make([]byte, 0, s.doc.Size()+len(s.head.before)+64)
+	if !sv.final && sv.marked == "" {
+		dst = s.head.append(dst, position)
+		return append(s.dataLocked(dst), '}'), nil
+	}
+	r := root{Birth: s.birth, Reason: sv.marked}
+	if sv.marked != "" {
+		r.By = s.srv.opts.Name
+	}
+	if !sv.final {
+		held := s.lock
+		held.Position = position
+		r.Lock = &held
+	}
+	return r.append(dst, s.dataLocked)
+}
+
+func (s *Session) dataLocked(dst []byte) []byte {
+	if s.pending == nil {
+		return s.doc.AppendJSON(dst)
+	}
+	return s.doc.AppendBefore(dst, s.pending.ledger.was)
+}
+
+// dirtied notes a change that is not lazy.
+func (s *Session) dirtied() {
+	if !s.dirty {
+		s.dirty = true
+		if s.since.IsZero() {
+			s.since = time.Now()
+		}
+	}
+}
+
+// appendWhole puts the session's whole state into the next append, because its
+// save does not come and its records stand in the journal's way.
+func (s *Session) appendWhole() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateLost || s.state == stateClosed || s.turned != nil {
+		return // not now; the next append asks again
+	}
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.pending != nil && s.pending.turn != l.turn {
+		return // likewise: the record would stand for changes that it lacks
+	}
+	if l.over.Load() || slices.ContainsFunc(l.wholes, func(w whole) bool { return w.s == s }) {
+		return
+	}
+	if l.flight != nil && slices.ContainsFunc(l.flight.wholes, func(w whole) bool { return w.s == s }) {
+		return
+	}
+	l.wholes = append(l.wholes, whole{s, s.dataLocked(nil)})
+	if l.flight == nil {
+		l.beginLocked(false)
+	}
+}
+
+// saved deals with the answer to a save.
+func (s *Session) saved(sv *saving, err error) {
+	switch {
+	case err == nil:
+		s.landed(sv)
+	case errors.Is(err, driver.ErrClosed):
+		s.lose(fmt.Errorf("%w: the store was closed", ErrClosed))
+		s.failed(sv, s.Err())
+	case errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUncertain):
+		s.srv.work(func() { s.examine(sv, err) })
+	default:
+		s.failed(sv, err)
+	}
+}
+
+// landed notes that a save is on disk.
+func (s *Session) landed(sv *saving) {
+	s.lease.mu.Lock()
+	next := s.next
+	if sv.final {
+		next = 0
+	}
+	s.lease.unsaved.saved(s, next)
+	s.lease.mu.Unlock()
+	s.mu.Lock()
+	s.version, s.saving = sv.id, nil
+	final := sv.final && s.state == stateClosing
+	var closers []func(error)
+	if final {
+		s.state, s.err = stateClosed, ErrClosed
+		closers, s.closers = s.closers, nil
+		s.gone.Store(true)
+	}
+	saves := s.trySaveLocked(nil)
+	s.mu.Unlock()
+	s.srv.db.Go(saves...)
+	s.report(sv, nil)
+	if final {
+		s.ended(nil)
+	}
+	for _, fn := range closers {
+		fn(nil)
+	}
+	s.lease.trim()
+}
+
+// failed takes a save back that the database refused without deciding whose the
+// key is: what it held is unsaved again, and a final one leaves the session open.
+func (s *Session) failed(sv *saving, err error) {
+	s.mu.Lock()
+	for _, c := range s.unsaved.was {
+		sv.unsaved.noteWas(c.Path, c.Value)
+	}
+	s.unsaved, s.saving = sv.unsaved, nil
+	for _, c := range s.lazy.now {
+		sv.lazy.note(c.Path, nil, c.Value)
+	}
+	s.lazy = sv.lazy
+	s.dirty = true
+	if s.since = sv.since; s.since.IsZero() {
+		s.since = sv.began
+	}
+	if s.mark == "" {
+		s.mark = sv.marked
+	}
+	var closers []func(error)
+	if sv.final && s.state == stateClosing {
+		s.state = stateOpen
+		s.ending.Store(false)
+		closers, s.closers = s.closers, nil
+	}
+	saves := s.trySaveLocked(nil)
+	s.mu.Unlock()
+	s.srv.db.Go(saves...)
+	s.report(sv, err)
+	s.srv.reopened(s)
+	for _, fn := range closers {
+		fn(fmt.Errorf("close %v, which stays open: %w", s.key, err))
+	}
+}
+
+// report tells everybody who waits for a save what became of it.
+func (s *Session) report(sv *saving, err error) {
+	took := time.Since(sv.began)
+	s.srv.mx.saved(sv, took, err)
+	if err != nil {
+		s.srv.opts.Logger.Error("save failed", "key", s.rootKey, "cause", sv.cause, "bytes", sv.bytes, "err", err)
+		err = fmt.Errorf("save %v: %w", s.key, err)
+	}
+	if s.opts.Saved != nil {
+		s.opts.Saved(s, Saved{Cause: sv.cause, Version: sv.id, Bytes: sv.bytes, Took: took, Err: err})
+	}
+	for _, fn := range sv.waiters {
+		fn(err)
+	}
+}
+
+// examine finds out what a refused save means. It never saves again on top of
+// what it finds: that is somebody else's, or the database has lost commits.
+func (s *Session) examine(sv *saving, refusal error) {
+	r, e, err := s.srv.readRoot(s.srv.ctx, s.rootKey)
+	switch {
+	case err == nil && r != nil && slices.Contains(e.Recent, sv.id):
+		s.landed(sv)
+		return
+	case err != nil:
+		err = fmt.Errorf("%w: %w", refusal, err)
+	case r != nil && e.Version == s.Version() && errors.Is(refusal, store.ErrUncertain):
+		// Nobody was there: the same attempt goes again until it is known.
+		pause(s.srv.ctx, s.srv.opts.renewEvery())
+		s.srv.db.Go(sv.attempt)
+		return
+	case r != nil && r.Lock.names(s.lease.id, s.id):
+		err = fmt.Errorf("%w: the root is at %v, this session wrote %v", ErrHistoryLost, e.Version, s.Version())
+	case r == nil:
+		err = fmt.Errorf("%w: the root is gone", ErrHistoryLost)
+	case r.Erased:
+		err = ErrErased
+	case r.Lock == nil:
+		err = errors.New("another server settled and released it")
+	default:
+		err = fmt.Errorf("now held by %v", r.Lock.holder())
+	}
+	s.lose(err)
+	s.failed(sv, s.Err())
+}

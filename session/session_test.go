@@ -1,0 +1,72 @@
+package session_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/holdfast-games/holdfast/bus"
+	"github.com/holdfast-games/holdfast/session"
+)
+
+func TestCloseSavesAndReleases(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a", nil), w.server("b", nil)
+		s := w.open(a, alice)
+		w.set(s, "coins", "100")
+		w.close(s)
+		began := time.Now()
+		s = w.open(b, alice)
+		w.want(s, "coins", "100")
+		if took := time.Since(began); took > time.Millisecond {
+			t.Errorf("opening a released key took %v of simulated time", took)
+		}
+	})
+}
+
+func TestHandOverMovesAnOpenSession(t *testing.T) {
+	for _, name := range []string{"bus", "database"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				var o session.Options
+				if name == "bus" {
+					local := bus.NewLocal()
+					w.t.Cleanup(func() { _ = local.Close() })
+					o.Bus = local
+				}
+				a, b := w.server("a", &o), w.server("b", &o)
+				s := w.open(a, alice)
+				w.set(s, "coins", "100")
+				began := time.Now()
+				moved := w.open(b, alice)
+				w.want(moved, "coins", "100")
+				if err := s.Err(); err == nil {
+					t.Error("the former session is still open")
+				}
+				if took := time.Since(began); took > 100*time.Millisecond {
+					t.Errorf("hand-over took %v of simulated time", took)
+				}
+				time.Sleep(100 * time.Millisecond)
+				if keys := w.keys("~request/"); len(keys) > 0 {
+					t.Errorf("requests left behind: %q", keys)
+				}
+			})
+		})
+	}
+}
+
+func TestTakeOverReplaysTheJournal(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a", nil), w.server("b", nil)
+		s := w.open(a, alice)
+		w.set(s, "coins", "100")
+		w.sync(s)
+		w.set(s, "coins", "200") // in memory only
+		a.kill()
+		began := time.Now()
+		taken := w.open(b, alice)
+		w.want(taken, "coins", "100")
+		if took := time.Since(began); took < 8*time.Second || took > 11*time.Second {
+			t.Errorf("take-over took %v, want about the lease's 10 s", took)
+		}
+	})
+}
