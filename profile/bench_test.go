@@ -1,0 +1,238 @@
+package profile_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/mem"
+	"github.com/holdfast-games/holdfast/profile"
+	"github.com/holdfast-games/holdfast/store"
+)
+
+// bare is what a game would write without a library.
+type bare struct {
+	mu sync.RWMutex
+	m  map[string]int64
+}
+
+func newBare() *bare {
+	b := &bare{m: make(map[string]int64)}
+	for i := range 20 {
+		b.m[fmt.Sprintf("field%d", i)] = int64(i)
+	}
+	b.m["coins"] = 500
+	return b
+}
+
+func (b *bare) get(name string) int64 {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.m[name]
+}
+
+func (b *bare) add(name string, n int64) {
+	b.mu.RLock()
+	have := b.m[name]
+	b.mu.RUnlock()
+	b.mu.Lock()
+	b.m[name] = have + n
+	b.mu.Unlock()
+}
+
+var sizes = []struct {
+	name  string
+	items int
+}{{"2KB", 20}, {"200KB", 2000}}
+
+// newBench returns a loaded profile with a bag of so many items of 100 bytes.
+func newBench(b *testing.B, items int) *profile.Profile {
+	b.Helper()
+	db, err := store.New(mem.Open(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	o := &profile.Options{}
+	o.Session.Retention = &driver.Retention{Every: -1} // old versions are not what is measured
+	srv, err := profile.Open(context.Background(), db, player, o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		_, _ = srv.Close(ctx)
+		_ = db.Close(ctx)
+	})
+	p, err := srv.Open(context.Background(), "bench", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fill(b, p, items)
+	return p
+}
+
+func fill(b *testing.B, p *profile.Profile, items int) {
+	b.Helper()
+	err := p.Update(func(tx *profile.Tx) error {
+		for i := range items {
+			_ = bag.Put(tx, fmt.Sprintf("item%d", i), Item{Name: strings.Repeat("x", 70), Level: i})
+		}
+		return coins.Set(tx, 1000)
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			p := newBench(b, size.items)
+			b.ReportAllocs()
+			for b.Loop() {
+				coins.Get(p)
+			}
+		})
+	}
+}
+
+func BenchmarkReadBare(b *testing.B) {
+	m := newBare()
+	b.ReportAllocs()
+	for b.Loop() {
+		m.get("coins")
+	}
+}
+
+func BenchmarkReadKinds(b *testing.B) {
+	p := newBench(b, 20)
+	for name, read := range map[string]func(){
+		"Float":    func() { luck.Get(p) },
+		"String":   func() { nick.Get(p) },
+		"Value":    func() { settings.Get(p) },
+		"Element":  func() { bag.Get(p, "item7") },
+		"Has":      func() { friends.Has(p, "bob") },
+		"Counters": func() { kills.Get(p, "bears") },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				read()
+			}
+		})
+	}
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			p := newBench(b, size.items)
+			events := 0
+			defer p.OnChange(func(profile.Change) { events++ })()
+			b.ReportAllocs()
+			n := int64(1)
+			for b.Loop() {
+				_ = p.Update(func(tx *profile.Tx) error { return coins.Add(tx, n) })
+				n = -n
+			}
+		})
+	}
+}
+
+func BenchmarkUpdateBare(b *testing.B) {
+	m := newBare()
+	b.ReportAllocs()
+	n := int64(1)
+	for b.Loop() {
+		m.add("coins", n)
+		n = -n
+	}
+}
+
+func BenchmarkUpdateElement(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			p := newBench(b, size.items)
+			b.ReportAllocs()
+			for b.Loop() {
+				_ = p.Update(func(tx *profile.Tx) error {
+					return bag.Edit(tx, "item7", func(i *Item) error { i.Level++; return nil })
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkLoad measures a load and the closing of what was not changed.
+func BenchmarkLoad(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			p := newBench(b, size.items)
+			ctx := context.Background()
+			b.SetBytes(int64(len(dump(p))))
+			for b.Loop() {
+				if err := p.Close(ctx); err != nil {
+					b.Fatal(err)
+				}
+				var err error
+				if p, err = p.Server().Open(ctx, p.ID(), nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkMemory reports what loaded profiles of 2 KB weigh, session and
+// document included, beside their JSON.
+func BenchmarkMemory(b *testing.B) {
+	const n = 5000
+	ctx := context.Background()
+	for b.Loop() {
+		first := newBench(b, 20)
+		srv := first.Server()
+		var ps []*profile.Profile
+		size := len(dump(first)) * n
+		open := func() {
+			for i := range n {
+				p, err := srv.Open(ctx, fmt.Sprint(i), nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				ps = append(ps, p)
+			}
+		}
+		closeAll := func() {
+			for _, p := range ps {
+				if err := p.Close(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+			ps = nil
+		}
+		open()
+		for _, p := range ps {
+			fill(b, p, 20)
+		}
+		closeAll()
+		open()
+		loaded := heap()
+		closeAll()
+		b.ReportMetric(float64(loaded-heap())/float64(size), "x-JSON")
+	}
+}
+
+// heap returns the bytes in use after a collection.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

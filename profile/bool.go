@@ -1,0 +1,86 @@
+package profile
+
+import "github.com/holdfast-games/holdfast/document"
+
+// BoolField is a field that holds true or false.
+type BoolField struct {
+	field
+	def bool
+}
+
+// Bool declares a field of true or false. Options: Private, Lazy.
+func Bool(name string, def bool, opts ...FieldOption) *BoolField {
+	f := &BoolField{field: newField(name, opts), def: def}
+	f.restrict(0)
+	return f
+}
+
+func (f *BoolField) load(sl *slot, value []byte) error {
+	b, ok := f.parse(value)
+	if !ok {
+		return f.wrongType("bool", value, nil)
+	}
+	sl.n = 0
+	if b {
+		sl.n = 1
+	}
+	return nil
+}
+
+func (f *BoolField) parse(value []byte) (b, ok bool) {
+	if value == nil {
+		return f.def, true
+	}
+	text := string(value)
+	return text == "true", text == "true" || text == "false"
+}
+
+func (f *BoolField) verify(*slot, *document.Document) error { return nil }
+
+// Get returns the value. It allocates nothing.
+func (f *BoolField) Get(r Reader) bool {
+	p := r.begin()
+	b := f.def
+	if sl := slotOf(p, &f.field); sl != nil {
+		b = sl.n != 0
+	}
+	r.end()
+	return b
+}
+
+// Saved returns the value that was last saved to the player's root.
+func (f *BoolField) Saved(p *Profile) bool {
+	if b, ok := f.parse(p.saved(f.path)); ok {
+		return b
+	}
+	return f.def
+}
+
+// Set writes the value.
+func (f *BoolField) Set(tx *Tx, b bool) error {
+	i, err := tx.position(&f.field, "")
+	if err != nil {
+		return err
+	}
+	n, value := int64(0), []byte("false")
+	if b {
+		n, value = 1, []byte("true")
+	}
+	if tx.p.slots[i].n == n && tx.holds(f.path, value) {
+		return nil
+	}
+	tx.touch(i).n = n
+	return tx.set(&f.field, f.path, value)
+}
+
+// OnChange calls fn after each update that changed the value of p. It returns
+// a function that ends this.
+func (f *BoolField) OnChange(p *Profile, fn func(old, new bool)) (cancel func()) {
+	return f.onChange(p, func(c *Change) {
+		before, _ := f.parse(c.Old)
+		after, _ := f.parse(c.New)
+		if before != after {
+			fn(before, after)
+		}
+	})
+}

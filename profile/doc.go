@@ -1,0 +1,101 @@
+// Package profile gives a game typed fields over the data of its players.
+//
+// # Nouns
+//
+// A [Schema] names a kind of profile ("player", "guild") and its fields. A
+// [Field] is a typed handle, made once, usually in a package variable, and used
+// with every profile. A [Server] opens profiles; it owns a session.Server, and
+// one goroutine for autosaves. A [Profile] is what one player has, in memory,
+// from [Server.Open] to [Profile.Close]; while it is open no other server
+// changes it. A [Tx] is one update of it under way.
+//
+//	var (
+//		Coins  = profile.Int("coins", 500, profile.Min(0))
+//		Bag    = profile.Map[Item]("bag")
+//		Player = profile.NewSchema("player", Coins, Bag)
+//	)
+//
+//	srv, err := profile.Open(ctx, db, Player, nil)
+//	p, err := srv.Open(ctx, "42", nil)
+//	err = p.Update(func(tx *profile.Tx) error {
+//		Coins.Add(tx, -price)
+//		return Bag.Put(tx, "sword", sword)
+//	})
+//
+// # Reading
+//
+// A field reads from a [Reader]: a *Profile, a *Tx, or what [Profile.View]
+// hands out for several reads of one moment. Int, Float and Bool are decoded
+// when a profile is loaded; all others when they are first read, and a Map
+// decodes only the element that is asked for. What was decoded is kept and
+// shared by all readers, so a slice, map or pointer inside of a value must not
+// be changed in place: it would change nothing that is saved, and
+// [VerifyUnchanged] finds it out in tests. To change such a value, use Edit,
+// which works on a copy. So that a value of another type is found before it can
+// do harm, a load decodes every field once and keeps only the numbers.
+//
+// # Updating
+//
+// [Profile.Update] is all or nothing, in memory, without I/O. If the function
+// returns an error or panics, or any write in it was refused, nothing of it
+// remains, and no reader has seen anything of it. A write encodes its value at
+// once and is refused there, with the field's name and the reason, if the value
+// is out of bounds, not encodable, not UTF-8, too deep or too large. The
+// encoding is what is journalled, saved and sent to others, so an update costs
+// what it touches and never the size of the profile.
+//
+// Inside the function all reads and writes go through the Tx. Calling a method
+// that locks the same profile, such as Update or a Get on the *Profile, waits
+// for itself for ever; after a second the log shows both stacks.
+//
+// Bounds and validations hold for what is written. What was stored under
+// another rule reads as it is and can be replaced by what the rule allows.
+//
+// # When data are safe
+//
+// An update is in the journal on disk within session.Options.AppendEvery, and
+// in the player's root with the next save. Two words wait for it: an update with
+// [Durable] returns when all up to it is on disk in the journal, and
+// [Profile.Save] when all is in the root. Closing saves too.
+//
+// # Defaults, unknown fields, encodings
+//
+// A field that is not stored reads as its default; nothing is stored until it
+// is written. Each profile has defaults of its own. A stored Value of a struct
+// type is decoded over a copy of the default, so a member that it lacks has the
+// default's value, while a member that it has, even a zero or an empty list, is
+// kept. Stored fields that the schema does not know are kept as they are.
+//
+// Values are encoded as package encoding/json encodes them, and what that
+// would repair silently is refused: invalid UTF-8 and names that occur twice.
+// Numbers in an "any" decode as float64, as they do there; a type with int64 or
+// json.Number keeps all digits. A type's own UnmarshalJSON must read what its
+// MarshalJSON writes; a write is refused if it does not.
+//
+// # Profiles that did not load
+//
+// If the stored bytes are damaged, or a field holds a value of another type,
+// or the player stays locked by another server until the context's deadline,
+// then [Server.Open] returns an errored profile, unless Options.OnLoadError says
+// to refuse. It is on defaults, can be read and updated in memory, and [Profile.Err] says
+// why. It is never saved, it refuses everything durable and every update
+// together with other profiles, and it holds no lock. To try again, close it
+// and open it anew. All other errors, as of a context that was cancelled, are
+// returned. To have never been stored is no error: it gives a new profile.
+//
+// # Events
+//
+// Listeners are told after the update, outside of its lock, in the order of
+// the updates, with the values before and after. The goroutine that updated
+// delivers; if another one is delivering at that time, that one goes on with
+// the new events, so that there is never more than one. Update may thus return
+// before its own events were delivered. With Options.ManualEvents nothing is
+// delivered until the game calls [Profile.DrainEvents]. Nothing is dropped: when
+// [MaxQueuedEvents] wait, further updates are refused with [ErrEventsFull].
+// Without listeners nothing is collected.
+//
+// # Concurrency
+//
+// All methods of Server, Profile and the fields are safe for concurrent use. A
+// Tx belongs to the function that it was given to and to its goroutine.
+package profile

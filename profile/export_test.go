@@ -1,0 +1,15 @@
+package profile
+
+import "time"
+
+// SetPatience sets how long a goroutine waits for a lock before the log says
+// so.
+func SetPatience(srv *Server, d time.Duration) { srv.patience = d }
+
+// Remembered returns how many profiles the server holds on to, those included
+// that have ended.
+func Remembered(srv *Server) int {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return len(srv.ring)
+}

@@ -1,0 +1,215 @@
+package profile
+
+import (
+	"fmt"
+	"hash/fnv"
+	"reflect"
+	"sync/atomic"
+
+	"github.com/holdfast-games/holdfast/document"
+)
+
+// Field is a typed handle of one field: an *IntField, *MapField and so on.
+// Fields are immutable, may be part of several schemas, and are safe for
+// concurrent use. A mistake in a field's declaration is reported by the schema.
+type Field interface {
+	// Name returns the name under which the field is stored.
+	Name() string
+	// Private reports whether the field was declared with the option Private.
+	// Profile.Private says what holds for one profile.
+	Private() bool
+	// Lazy reports whether the field was declared with the option Lazy.
+	Lazy() bool
+	// IsSet reports whether a value is stored. If not, the field reads as its
+	// default.
+	IsSet(Reader) bool
+	// Reset removes the stored value, so that the field reads as its default.
+	Reset(*Tx) error
+
+	common() *field
+	// load fills a slot from the stored value, which is nil if there is none.
+	// It returns an error if the value is of another type.
+	load(sl *slot, value []byte) error
+	// verify returns an error if what the slot has decoded is not what the
+	// stored value says.
+	verify(sl *slot, d *document.Document) error
+}
+
+// field is what fields of all kinds have in common.
+type field struct {
+	name     string
+	path     document.Path
+	hash     uint32
+	settings settings
+	err      error // a mistake in the declaration
+}
+
+func newField(name string, opts []FieldOption) field {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	f := field{name: name, path: document.Field(name), hash: h.Sum32()}
+	for _, o := range opts {
+		o(&f.settings)
+	}
+	f.err = f.path.Check()
+	return f
+}
+
+func (f *field) Name() string   { return f.name }
+func (f *field) Private() bool  { return f.settings.private }
+func (f *field) Lazy() bool     { return f.settings.lazy }
+func (f *field) common() *field { return f }
+func (f *field) fail(err error) { f.err = firstError(f.err, err) }
+func (f *field) element(name string) document.Path {
+	return document.Element(f.name, name)
+}
+
+func firstError(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (f *field) IsSet(r Reader) bool {
+	r.begin()
+	ok := r.openDocument().Has(f.path)
+	r.closeDocument()
+	r.end()
+	return ok
+}
+
+func (f *field) Reset(tx *Tx) error {
+	i, err := tx.position(f, "")
+	if err != nil {
+		return err
+	}
+	if !tx.w.Document().Has(f.path) {
+		return nil
+	}
+	sl := tx.touch(i)
+	sl.ref.Store(nil)
+	if err := tx.p.schema.fields[i].load(sl, nil); err != nil {
+		return tx.refuse(f, "", err)
+	}
+	return tx.delete(f, f.path)
+}
+
+// slot is what one profile has of one field in decoded form. It is guarded by
+// the profile's lock; ref is atomic because readers fill it.
+type slot struct {
+	n   int64               // value of an Int, bits of a Float, 1 for a true Bool
+	ref atomic.Pointer[any] // what else was decoded; nil until it is asked for
+}
+
+// FieldOption says something of a field when it is declared.
+type FieldOption func(*settings)
+
+type settings struct {
+	private, lazy bool
+	least, most   *bound
+	maxLen        *int
+	validate      any // func(T) error
+}
+
+// bound is a bound as it was given.
+type bound struct {
+	whole   int64
+	float   float64
+	isFloat bool
+}
+
+func newBound[N int | int64 | float64](n N) *bound {
+	b := &bound{whole: int64(n), float: float64(n)}
+	_, b.isFloat = any(n).(float64)
+	return b
+}
+
+// Private marks a field that clients must never see.
+func Private() FieldOption { return func(s *settings) { s.private = true } }
+
+// Lazy marks a field that is neither journalled nor a reason for a save: it
+// travels with the next save that has another reason, or with a durable update.
+// A crash may lose what changed since.
+func Lazy() FieldOption { return func(s *settings) { s.lazy = true } }
+
+// Min refuses smaller values of an Int or Float, and of each of Counters.
+func Min[N int | int64 | float64](least N) FieldOption {
+	return func(s *settings) { s.least = newBound(least) }
+}
+
+// Max refuses larger values of an Int or Float, and of each of Counters.
+func Max[N int | int64 | float64](most N) FieldOption {
+	return func(s *settings) { s.most = newBound(most) }
+}
+
+// MaxLen bounds a String or Bytes in bytes, and a List, Set, Map or Counters in
+// elements. It must be positive.
+func MaxLen(n int) FieldOption { return func(s *settings) { s.maxLen = &n } }
+
+// Validate calls check with each value that is written, and refuses the write
+// with its error. T is the type that the field holds: int64, float64, string and
+// so on; for a Map or a List it is the type of the elements, and check is called
+// with each element that is written. Check runs inside of the update: it must be
+// quick and must not use the profile.
+func Validate[T any](check func(T) error) FieldOption {
+	return func(s *settings) { s.validate = check }
+}
+
+// which are the options that a kind of field understands, besides Private and
+// Lazy.
+type which uint8
+
+const (
+	bounds which = 1 << iota
+	lengths
+	checks
+)
+
+// restrict fails the field if it was declared with an option that its kind
+// does not understand.
+func (f *field) restrict(allowed which) {
+	s := &f.settings
+	if allowed&bounds == 0 && (s.least != nil || s.most != nil) {
+		f.fail(fmt.Errorf("%w: field %q: Min and Max are for numbers", ErrSchema, f.name))
+	}
+	if allowed&lengths == 0 && s.maxLen != nil {
+		f.fail(fmt.Errorf("%w: field %q: MaxLen is for texts, bytes and collections", ErrSchema, f.name))
+	}
+	if s.maxLen != nil && *s.maxLen <= 0 {
+		f.fail(fmt.Errorf("%w: field %q: MaxLen of %d", ErrSchema, f.name, *s.maxLen))
+	}
+	if allowed&checks == 0 && s.validate != nil {
+		f.fail(fmt.Errorf("%w: field %q: Validate does not apply", ErrSchema, f.name))
+	}
+}
+
+// validator returns the function that Validate was given, or nil.
+func validator[T any](f *field) func(T) error {
+	if f.settings.validate == nil {
+		return nil
+	}
+	fn, ok := f.settings.validate.(func(T) error)
+	if !ok || fn == nil {
+		f.fail(fmt.Errorf("%w: field %q: Validate has a %T, the field needs a func(%v) error",
+			ErrSchema, f.name, f.settings.validate, reflect.TypeFor[T]()))
+		return nil
+	}
+	return fn
+}
+
+func (f *field) checkLen(n int) error {
+	if m := f.settings.maxLen; m != nil && n > *m {
+		return fmt.Errorf("%w: %d, at most %d", ErrTooLong, n, *m)
+	}
+	return nil
+}
+
+// wrongType says that a stored value is of another type than its field.
+func (f *field) wrongType(kind string, value []byte, cause error) error {
+	err := fmt.Errorf("%w: field %q is of kind %s and holds %.60q", ErrWrongType, f.name, kind, value)
+	if cause != nil {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}

@@ -1,0 +1,262 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/holdfast-games/holdfast/session"
+)
+
+// load is the opening of one profile, shared by all who want it.
+type load struct {
+	ctx    context.Context // ends when the player leaves
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when the last caller has gone
+
+	// The server's mu guards these.
+	calls   int
+	leaving bool
+	built   chan struct{} // closed when p or err is known; nil until somebody builds
+	p       *Profile
+	err     error
+}
+
+// Open loads the profile of an id, or returns the one that is open. Concurrent
+// calls for one id share one load. It blocks until the profile's lock and data
+// are held, as session.Server.Open does: it waits for a final save of this
+// server, and asks another server that has the profile to hand it over. When the
+// contexts of all callers have ended, or the player leaves (ErrLeft), the load
+// is given up and what it locked is released.
+//
+// With the policy GiveErrored, a player whose data cannot be loaded gets an
+// errored profile and no error: ask Profile.Err.
+func (srv *Server) Open(ctx context.Context, id string, o *OpenOptions) (*Profile, error) {
+	key := srv.key(id)
+	if err := key.Check(); err != nil {
+		return nil, fmt.Errorf("open: %w", err)
+	}
+	if o == nil {
+		o = &OpenOptions{}
+	}
+	for {
+		p, l, wait, err := srv.join(key)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("open %v: %w", key, err)
+		case p != nil:
+			return p, nil
+		case l != nil:
+			return srv.enter(ctx, l, key, o)
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("open %v: wait until it is closed: %w", key, context.Cause(ctx))
+		}
+	}
+}
+
+// join returns the open profile, or the load to take part in, or a channel
+// after which to try again.
+func (c *common) join(key session.Key) (*Profile, *load, <-chan struct{}, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil, nil, nil, session.ErrClosed
+	}
+	if p := c.profiles[key]; p != nil {
+		closing := p.closingDone()
+		if closing == nil && !p.ended() {
+			return p, nil, nil, nil
+		}
+		if !p.ended() {
+			return nil, nil, closing, nil
+		}
+		c.forgetLocked(p) // its session is about to tell
+	}
+	l := c.loads[key]
+	if l == nil {
+		l = &load{done: make(chan struct{})}
+		l.ctx, l.cancel = context.WithCancelCause(context.Background())
+		c.loads[key] = l
+	}
+	if l.leaving {
+		return nil, nil, l.done, nil
+	}
+	l.calls++
+	return nil, l, nil, nil
+}
+
+// enter takes part in a load.
+func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenOptions) (*Profile, error) {
+	began := time.Now()
+	defer srv.leave(l, key)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
+	s, err := srv.ss.Open(ctx, key, &session.OpenOptions{
+		MustExist: o.MustExist, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
+	})
+	p, err := srv.build(l, key, s, err)
+	srv.mx.loadedIn(time.Since(began), p, err)
+	return p, err
+}
+
+// leave ends one caller's part in a load.
+func (c *common) leave(l *load, key session.Key) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.calls--; l.calls > 0 {
+		return
+	}
+	delete(c.loads, key)
+	l.cancel(nil)
+	close(l.done)
+}
+
+// build makes the profile of a load, once for all its callers, of the session
+// or error that each of them got.
+func (srv *Server) build(l *load, key session.Key, s *session.Session, err error) (*Profile, error) {
+	if err != nil && (!certain(err) || srv.opts.OnLoadError == RefusePlayer) {
+		srv.log.Warn("load failed", "key", key.String(), "err", err)
+		srv.mu.Lock()
+		l.err = firstError(l.err, err)
+		srv.mu.Unlock()
+		return nil, err
+	}
+	srv.mu.Lock()
+	builder := l.built == nil
+	if builder {
+		l.built = make(chan struct{})
+	}
+	srv.mu.Unlock()
+	if builder {
+		defer close(l.built)
+		p, err := srv.make(key, s, err)
+		srv.admit(l, p, err)
+	} else {
+		<-l.built
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return l.p, l.err
+}
+
+// make makes a profile of a session, or of an error that is certain.
+func (srv *Server) make(key session.Key, s *session.Session, err error) (*Profile, error) {
+	var p *Profile
+	if err == nil {
+		p, err = newProfile(srv, s)
+		if err != nil {
+			// Nothing was changed, so this only gives the lock back.
+			srv.background(func() {
+				if err := s.Close(context.Background()); err != nil {
+					srv.log.Error("release a profile that could not be decoded", "key", key.String(), "err", err)
+				}
+			})
+		}
+	}
+	if err != nil {
+		srv.log.Error("load failed: the profile is errored", "key", key.String(), "err", err)
+		if srv.opts.OnLoadError == RefusePlayer {
+			return nil, fmt.Errorf("open %v: %w", key, err)
+		}
+		p = newErrored(srv, key, err)
+	}
+	srv.mx.loaded.Inc() // finish takes it back
+	if srv.opts.OnOpen != nil {
+		srv.opts.OnOpen(p)
+	}
+	return p, nil
+}
+
+// admit makes a profile known, unless its player has left meanwhile.
+func (srv *Server) admit(l *load, p *Profile, err error) {
+	srv.mu.Lock()
+	if err == nil && l.leaving {
+		err = fmt.Errorf("open %v: %w", p.key, context.Cause(l.ctx))
+		left := p
+		defer srv.background(func() { _ = left.Close(context.Background()) })
+		p = nil
+	}
+	if err != nil {
+		l.err = err
+		srv.mu.Unlock()
+		return
+	}
+	l.p, l.err = p, nil
+	srv.profiles[p.key] = p
+	srv.loaded++
+	p.number = srv.loaded
+	srv.ring = append(srv.ring, p)
+	srv.mu.Unlock()
+	if p.s != nil && p.ended() { // before it was known
+		srv.finish(p, p.s.Err())
+	}
+}
+
+// Loading reports whether a profile is being loaded.
+func (srv *Server) Loading(id string) bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	l := srv.loads[srv.key(id)]
+	return l != nil && srv.profiles[srv.key(id)] == nil && !l.leaving
+}
+
+// WaitLoaded waits for a load that somebody else has begun, and returns its
+// profile. It returns ErrNotOpen if there is neither a profile nor a load,
+// ErrLeft if the player leaves, and the load's error if it fails. It does not
+// keep the load going.
+func (srv *Server) WaitLoaded(ctx context.Context, id string) (*Profile, error) {
+	key := srv.key(id)
+	srv.mu.Lock()
+	p, l := srv.profiles[key], srv.loads[key]
+	srv.mu.Unlock()
+	switch {
+	case p != nil:
+		return p, nil
+	case l == nil:
+		return nil, fmt.Errorf("wait for %v: %w", key, ErrNotOpen)
+	}
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for %v: %w", key, context.Cause(ctx))
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	switch {
+	case l.p != nil:
+		return l.p, nil
+	case l.err != nil:
+		return nil, l.err
+	}
+	return nil, fmt.Errorf("wait for %v: %w", key, ErrLeft)
+}
+
+// Leave says that a player has left: a load under way is cancelled and comes
+// to nothing, and an open profile is closed. Leave returns when that is done or
+// ctx ends, which ends only the wait. A player who is not here is no error.
+func (srv *Server) Leave(ctx context.Context, id string) error {
+	key := srv.key(id)
+	srv.mu.Lock()
+	p, l := srv.profiles[key], srv.loads[key]
+	if p == nil && l != nil {
+		l.leaving = true
+		l.cancel(ErrLeft)
+	}
+	srv.mu.Unlock()
+	switch {
+	case p != nil:
+		return p.Close(ctx)
+	case l == nil:
+		return nil
+	}
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("leave %v: %w", key, context.Cause(ctx))
+	}
+}
