@@ -25,7 +25,7 @@ func call(c *faulty.Call) string {
 }
 
 // fate decides what goes wrong with a call, by what is in it and how often
-// that came before.
+// that came before. Each call is held, so that the test answers one at a time.
 func fate(made map[string]int) faulty.Plan {
 	return func(c *faulty.Call) faulty.Fault {
 		text := call(c)

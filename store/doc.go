@@ -23,7 +23,8 @@
 // never happens twice. Nothing that was accepted is dropped: what waits for a
 // budget waits.
 //
-// A caller's context ends the caller's wait, never the attempt.
+// A caller's context ends the caller's wait, never the attempt. An attempt's
+// Done has returned before the next one on its key is sent.
 //
 // # What an error means
 //
@@ -47,6 +48,13 @@
 // # Lanes
 //
 // Attempts have a [Lane]. Urgent ones (a lease's life hangs on them) never
-// queue behind others. Waited ones go before Background ones, of which a part
-// travels in every group nevertheless, so that they are late and never stuck.
+// queue behind others, except those that name the same key. Waited ones go
+// before Background ones, of which a part travels nevertheless, so that they
+// are late and never stuck.
+//
+// # The same again
+//
+// With one event at a time (an answer, a timer, a request) the same inputs, ids
+// included, give the same calls to the database with the same content: nothing
+// depends on the order of a map or on which goroutine is faster.
 package store

@@ -44,8 +44,8 @@ type Call struct {
 
 // Fault is what shall go wrong with a call. The zero Fault is nothing.
 type Fault struct {
+	Hold       bool  // nothing happens before the call is released
 	Err        error // returned instead of making the call
-	Hold       bool  // the call is not made before it is released
 	Lost       bool  // the call is made, and ErrUnavailable is returned
 	HoldAnswer bool  // the call is made, and does not return before it is released
 	// Late is for commits: ErrUnavailable is returned at once, and the call is
@@ -168,9 +168,6 @@ var errLost = fmt.Errorf("%w: answer lost", driver.ErrUnavailable)
 func do[T any](db *DB, c *Call, call func() (T, error)) (T, error) {
 	var none T
 	f := db.begin(c)
-	if f.Err != nil {
-		return none, f.Err
-	}
 	if f.Late {
 		c.late = func() { _, _ = call() }
 		db.mu.Lock()
@@ -182,6 +179,9 @@ func do[T any](db *DB, c *Call, call func() (T, error)) (T, error) {
 		if err := db.hold(c); err != nil {
 			return none, err
 		}
+	}
+	if f.Err != nil {
+		return none, f.Err
 	}
 	v, err := call()
 	if f.HoldAnswer {
