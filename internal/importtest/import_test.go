@@ -1,0 +1,131 @@
+// Package importtest holds the layers to their order: imports point down.
+package importtest
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/holdfast-games/holdfast"
+
+// below lists, for each package, the packages of this module that its code
+// (tests aside) may import. A package that is not listed fails the test.
+var below = map[string][]string{
+	"":                    {},
+	"driver":              {},
+	"driver/drivertest":   {"driver"},
+	"mem":                 {"driver"},
+	"sqlite":              {"driver"},
+	"bus":                 {},
+	"document":            {},
+	"store":               {"driver"},
+	"session":             {"driver", "store", "document"},
+	"profile":             {"driver", "store", "document", "session"},
+	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
+	"internal/bench":      {"driver", "sqlite", "bus", "store", "document", "session", "profile"},
+	"internal/console":    {},
+	"internal/demo":       {"driver", "store", "document", "session", "profile", "internal/console"},
+	"internal/faulty":     {"driver"},
+	"internal/importtest": {},
+	"internal/plant":      {},
+	"internal/sim":        {"driver", "mem", "store", "document", "session", "profile", "internal/plant"},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "bus", "store", "document", "session", "profile", "internal/bench", "internal/console", "internal/demo"},
+}
+
+// databases are the libraries that only the named packages may import: a
+// driver, and the benchmark's yardstick, which runs the driver's statements bare.
+var databases = map[string][]string{
+	"modernc.org/sqlite": {"sqlite", "internal/bench"},
+	"database/sql":       {"sqlite", "internal/bench"},
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for dir, imports := range readImports(t) {
+		allowed, listed := below[dir]
+		if !listed {
+			t.Errorf("package %q is not listed here: say which packages it may import", dir)
+		}
+		for _, path := range imports {
+			if p, ok := strings.CutPrefix(path, module); ok {
+				if p = strings.TrimPrefix(p, "/"); !slices.Contains(allowed, p) {
+					t.Errorf("package %q imports %q, which is not below it", dir, p)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyADriverImportsItsDatabase(t *testing.T) {
+	for dir, imports := range readImports(t) {
+		for _, path := range imports {
+			for lib, owners := range databases {
+				if (path == lib || strings.HasPrefix(path, lib+"/")) && !slices.Contains(owners, dir) {
+					t.Errorf("package %q imports %q, which belongs to %q", dir, path, owners)
+				}
+			}
+		}
+	}
+}
+
+// readImports returns what each package of the module imports, by its folder.
+func readImports(t *testing.T) map[string][]string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string][]string)
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, src, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(rel)
+		if dir == "." {
+			dir = ""
+		}
+		found[dir] = append(found[dir], nil...)
+		for _, spec := range f.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[dir] = append(found[dir], name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 5 {
+		t.Fatalf("found only %d packages below %s", len(found), root)
+	}
+	return found
+}
