@@ -39,9 +39,10 @@
 //
 // Whoever finds a lease expired may seal it, by a commit that names the
 // version that had expired, if its own lease has stood for the longer of the two
-// lengths: a database that blinks makes every lease look expired and no server
-// trustworthy, so nobody is killed. A lease from before the machine's last boot
-// needs no wait. Sealing is the one decision about a server's death: a lock is
+// lengths, and it has itself seen that version for the lease's length: a database
+// that blinks, or whose clock jumps ahead, makes every lease look expired and no
+// server trustworthy, so nobody is killed. A lease from before the machine's last
+// boot needs no wait. Sealing is the one decision about a server's death: a lock is
 // dead if its lease is sealed, missing, or names its session revoked, and
 // expiry alone never makes it so. One function decides, for loads and saves alike.
 //

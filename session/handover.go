@@ -18,13 +18,18 @@ type request struct {
 	Server  string         `json:"server"`  // the asker's name
 }
 
-// ask creates a request to the holder of a lock, once per lock, and rings.
+// ask rings, and creates a request to the holder of a lock, each once per lock.
+// With a bus, which is likely to be heard and answered before the next look, the
+// request waits for that: the release need not queue behind it.
 func (op *opening) ask(l *lease, held *lock) error {
-	m := message{Ask: op.rootKey, Session: held.Session, From: l.id}
 	if op.asked == held.Session {
 		return nil
 	}
-	op.srv.publish(held.Lease, m)
+	op.srv.publish(held.Lease, message{Ask: op.rootKey, Session: held.Session, From: l.id})
+	if op.srv.opts.Bus != nil && op.rung != held.Session {
+		op.rung = held.Session
+		return nil
+	}
 	value, err := json.Marshal(request{Key: op.rootKey, Session: held.Session, From: l.id, Server: op.srv.opts.Name})
 	if err != nil {
 		return fmt.Errorf("encode request: %w", err)

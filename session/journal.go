@@ -273,17 +273,22 @@ func (l *lease) beginNextLocked() {
 }
 
 // tell lets sessions and callers know that an append is on disk: waiters first,
-// then those whose saves it makes possible.
+// then those whose saves it makes possible. It does not wait for a session's lock:
+// an update that hangs must not cost the server its lease.
 func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
 	for _, fn := range waiters {
 		fn(nil)
 	}
 	var saves []store.Attempt
 	for _, c := range a.records {
-		saves = c.s.appended(c, saves)
+		c.s.soon(func() { saves = c.s.appendedLocked(c, saves) }, func() {
+			l.srv.db.Go(c.s.appendedLocked(c, nil)...)
+		})
 	}
 	for _, s := range press {
-		saves = s.wantSave(CauseJournal, saves)
+		s.soon(func() { saves = s.wantSaveLocked(CauseJournal, saves) }, func() {
+			l.srv.db.Go(s.wantSaveLocked(CauseJournal, nil)...)
+		})
 	}
 	l.srv.db.Go(saves...)
 	l.trim()

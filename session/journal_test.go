@@ -186,6 +186,32 @@ func TestSaveInTheMiddleOfATurn(t *testing.T) {
 	})
 }
 
+// What a root holds is not changed back by records from before its position.
+func TestSettlingTakesWhatComesAfterThePosition(t *testing.T) {
+	bubble(t, func(w *world) {
+		a := w.server("a", nil)
+		w.server("b", nil)
+		s, other := w.open(a, alice), w.open(a, bob)
+		w.set(other, "coins", "1") // its record keeps the journal from being trimmed
+		w.set(s, "coins", "1")
+		w.sync(s)
+		if err := change(s, true, false, "coins", "2"); err != nil {
+			t.Fatal(err)
+		}
+		w.save(s)
+		w.set(s, "more", "1")
+		w.sync(s)
+		a.kill()
+		time.Sleep(time.Minute) // nobody asks for them
+		w.unlocked(alice, "coins", "2")
+		w.unlocked(alice, "more", "1")
+		w.unlocked(bob, "coins", "1")
+		if keys := w.keys("~journal/"); len(keys) > 0 {
+			t.Errorf("the journal of a settled server is still there: %q", keys)
+		}
+	})
+}
+
 func TestGroupWithARevokedSessionIsRefusedWhole(t *testing.T) {
 	bubble(t, func(w *world) {
 		a, b := w.server("a", &session.Options{AppendEvery: 10 * time.Second}), w.server("b", nil)

@@ -116,7 +116,9 @@ func (m *metrics) opened(op *opening) {
 func (srv *Server) UnsavedAge() time.Duration {
 	var oldest time.Time
 	for _, s := range srv.Sessions() {
-		s.mu.RLock()
+		if !s.mu.TryRLock() {
+			continue // it is being changed, and counts the next time
+		}
 		since := s.since
 		if s.saving != nil && !s.saving.since.IsZero() {
 			since = s.saving.since

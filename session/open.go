@@ -32,6 +32,7 @@ type opening struct {
 	holder  Holder // who was last in the way; only the opening's goroutine sets it
 
 	// Only the opening's goroutine uses these.
+	rung      driver.Version // the session whose server was told by the bus
 	asked     driver.Version // the session whose server was asked for the key
 	request   string         // the entry of that request
 	told      time.Time

@@ -82,17 +82,19 @@ func SaveAllSoon(c Cause, ss ...*Session) {
 func (s *Session) wantSave(c Cause, saves []store.Attempt) []store.Attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.wantSaveLocked(c, saves)
+}
+
+func (s *Session) wantSaveLocked(c Cause, saves []store.Attempt) []store.Attempt {
 	if s.want == "" && s.state == stateOpen && len(s.unsaved.was) > 0 {
 		s.want = c
 	}
 	return s.trySaveLocked(saves)
 }
 
-// appended notes that changes are on disk, and adds the save that this makes
-// possible.
-func (s *Session) appended(c *changes, saves []store.Attempt) []store.Attempt {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// appendedLocked notes that changes are on disk, and adds the save that this
+// makes possible.
+func (s *Session) appendedLocked(c *changes, saves []store.Attempt) []store.Attempt {
 	switch c {
 	case s.turned:
 		s.turned = nil
@@ -298,8 +300,12 @@ func (s *Session) appendWhole() {
 // saved deals with the answer to a save.
 func (s *Session) saved(sv *saving, err error) {
 	switch {
-	case err == nil:
+	case err == nil && s.mu.TryLock():
+		// Here and now, so that what follows keeps the order of the answers.
+		s.mu.Unlock()
 		s.landed(sv)
+	case err == nil:
+		s.srv.work(func() { s.landed(sv) }) // an update is at it
 	case errors.Is(err, driver.ErrClosed):
 		s.lose(fmt.Errorf("%w: the store was closed", ErrClosed))
 		s.failed(sv, s.Err())

@@ -267,8 +267,14 @@ func (srv *Server) forget(s *Session) {
 // endSessions ends all sessions of a lease that is over.
 func (srv *Server) endSessions(l *lease, cause error) {
 	for _, s := range srv.Sessions() {
-		if s.lease == l {
+		switch {
+		case s.lease != l:
+		case s.mu.TryLock():
+			s.mu.Unlock()
 			s.lose(cause)
+		default: // an update is at it
+			s.gone.Store(true)
+			srv.work(func() { s.lose(cause) })
 		}
 	}
 }

@@ -239,6 +239,21 @@ func (s *Session) closeSoon(fn func(error)) {
 	s.srv.work(func() { s.close(fn) })
 }
 
+// soon calls now with the session's lock held, if that takes no waiting, and
+// else later, likewise, on a goroutine that waits for it.
+func (s *Session) soon(now, later func()) {
+	if s.mu.TryLock() {
+		defer s.mu.Unlock()
+		now()
+		return
+	}
+	s.srv.work(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		later()
+	})
+}
+
 // closeLocked is close with the session's lock held; it unlocks it.
 func (s *Session) closeLocked(fn func(error)) {
 	switch s.state {

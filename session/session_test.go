@@ -1,11 +1,15 @@
 package session_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/holdfast-games/holdfast/bus"
+	"github.com/holdfast-games/holdfast/mem"
 	"github.com/holdfast-games/holdfast/session"
+	"github.com/holdfast-games/holdfast/store"
 )
 
 func TestCloseSavesAndReleases(t *testing.T) {
@@ -69,4 +73,47 @@ func TestTakeOverReplaysTheJournal(t *testing.T) {
 			t.Errorf("take-over took %v, want about the lease's 10 s", took)
 		}
 	})
+}
+
+// An update that does not return holds its own session up and nobody else. It
+// runs in real time: who waits for a mutex is not idle to a bubble.
+func TestUpdateThatHangsCostsNobodyElse(t *testing.T) {
+	db, err := store.New(mem.Open(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lease = session.MinLease
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	srv, err := session.Open(ctx, db, &session.Options{Lease: lease})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if _, err := srv.Close(ctx); err != nil {
+			t.Errorf("close the server: %v", err)
+		}
+		_ = db.Close(ctx)
+	}()
+	hung, err := srv.Open(ctx, alice, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := srv.Open(ctx, bob, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := set(hung, "coins", "1"); err != nil { // its append is answered while the lock is held
+		t.Fatal(err)
+	}
+	tx, err := hung.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); time.Since(began) < lease+lease/4; {
+		if err := errors.Join(set(other, "coins", "2"), other.Sync(ctx), other.Save(ctx)); err != nil {
+			t.Fatalf("another session after %v: %v", time.Since(began), err)
+		}
+	}
+	session.Rollback(tx)
 }
