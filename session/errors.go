@@ -36,6 +36,9 @@ var (
 	ErrLease = errors.New("lease")
 )
 
+// errNotAsked is the cause of a LockedError with OpenOptions.NoAsk.
+var errNotAsked = errors.New("it was not asked to hand it over")
+
 // Holder is who holds a key, as far as the database tells.
 type Holder struct {
 	Server  string    // the name that the server gave itself

@@ -210,6 +210,9 @@ func (l *lease) done(a *appending, err error) {
 		l.srv.work(func() { l.examine(a, err) })
 	default:
 		l.srv.opts.Logger.Error("append refused by the database", "lease", l.id.String(), "err", err)
+		l.mu.Lock()
+		l.trouble = err
+		l.mu.Unlock()
 		l.again(a, l.srv.opts.renewEvery())
 	}
 }
@@ -218,7 +221,7 @@ func (l *lease) done(a *appending, err error) {
 // begins the next if somebody waits for that.
 func (l *lease) appended(a *appending) {
 	l.mu.Lock()
-	l.flight = nil
+	l.flight, l.trouble = nil, nil
 	trusted := false
 	if a.renews {
 		l.version = a.id

@@ -135,6 +135,7 @@ type lease struct {
 	trust     *time.Timer   // suspends
 	renewal   *time.Timer   // renews
 	pageTimer *time.Timer   // begins an append
+	trouble   error         // why the last append was not taken, until one is
 	cause     error         // why it is over
 	lost      chan struct{} // closed when it is over
 }

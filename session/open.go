@@ -399,6 +399,9 @@ func (op *opening) contend(l *lease, r *root, e *driver.Entry) (*Session, error)
 		return nil, err
 	}
 	op.tell()
+	if op.opts.NoAsk {
+		return nil, &LockedError{Key: op.key, Holder: op.holder, Cause: errNotAsked}
+	}
 	return nil, op.ask(l, held)
 }
 

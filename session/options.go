@@ -121,6 +121,9 @@ type OpenOptions struct {
 	// MustExist makes it ErrNotFound if nothing was ever kept under the key.
 	// Else a new document begins.
 	MustExist bool
+	// NoAsk returns a *LockedError at once if a living server holds the key,
+	// which is then not asked to hand it over.
+	NoAsk bool
 	// Steal takes the key from a living server without asking it, and names
 	// the reason, at most 200 bytes. What that server had appended is kept;
 	// what it had only in memory is lost, and it reports that. It is an

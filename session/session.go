@@ -190,7 +190,7 @@ func (s *Session) Sync(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	s.lease.wait(c, func(err error) { done <- err })
-	return await(ctx, done, "wait for the journal")
+	return s.await(ctx, done, "wait for the journal")
 }
 
 // latestLocked returns the newest changes that may not have been answered yet.
@@ -201,13 +201,21 @@ func (s *Session) latestLocked() *changes {
 	return s.turned
 }
 
-func await(ctx context.Context, done <-chan error, what string) error {
+// await waits for the outcome of what was begun, or until ctx ends: then the
+// error says what keeps the journal, if anything does.
+func (s *Session) await(ctx context.Context, done <-chan error, what string) error {
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w: %w", what, store.ErrUncertain, context.Cause(ctx))
 	}
+	s.lease.mu.Lock()
+	trouble := s.lease.trouble
+	s.lease.mu.Unlock()
+	if trouble != nil {
+		return fmt.Errorf("%s: %w: %w: the journal waits: %w", what, store.ErrUncertain, context.Cause(ctx), trouble)
+	}
+	return fmt.Errorf("%s: %w: %w", what, store.ErrUncertain, context.Cause(ctx))
 }
 
 // Close appends what is pending, saves everything and releases the lock in one
@@ -219,7 +227,7 @@ func await(ctx context.Context, done <-chan error, what string) error {
 func (s *Session) Close(ctx context.Context) error {
 	done := make(chan error, 1)
 	s.close(func(err error) { done <- err })
-	return await(ctx, done, fmt.Sprintf("close %v", s.key))
+	return s.await(ctx, done, fmt.Sprintf("close %v", s.key))
 }
 
 // close starts closing and calls fn when it has come to its end.

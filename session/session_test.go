@@ -117,3 +117,19 @@ func TestUpdateThatHangsCostsNobodyElse(t *testing.T) {
 	}
 	session.Rollback(tx)
 }
+
+func TestNoAskLeavesALivingHolderAlone(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a", nil), w.server("b", nil)
+		s := w.open(a, alice)
+		_, err := b.Open(w.ctx, alice, &session.OpenOptions{NoAsk: true})
+		var locked *session.LockedError
+		if !errors.As(err, &locked) || locked.Holder.Server != "a" {
+			t.Errorf("Open with NoAsk = %v, want a LockedError that names a", err)
+		}
+		time.Sleep(time.Minute)
+		if err := s.Err(); err != nil {
+			t.Errorf("the holder was asked: %v", err)
+		}
+	})
+}

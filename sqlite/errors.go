@@ -31,6 +31,9 @@ func isBusy(err error) bool {
 // kind returns the contract's error for what SQLite reported, or nil if it has
 // none.
 func kind(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code() == lib.SQLITE_IOERR_SHMSIZE {
+		return driver.ErrFull // no room for the index of the log
+	}
 	switch primary(err) {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_IOERR, lib.SQLITE_INTERRUPT,
 		lib.SQLITE_NOMEM, lib.SQLITE_PROTOCOL, lib.SQLITE_CANTOPEN:
