@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/console"
+	"github.com/holdfast-games/holdfast/session"
+)
+
+// editFlags are part of every command that changes one player.
+type editFlags struct {
+	Reason   string        `placeholder:"TEXT" help:"Why, for the list of versions (default: the command's name)."`
+	Wait     time.Duration `placeholder:"TIME" help:"How long to wait for a server that holds the player (default 0; with --handover 10s)."`
+	Handover bool          `xor:"force" help:"Ask the server that holds the player to save and release him."`
+	Steal    string        `xor:"force" placeholder:"REASON" help:"Take the player from the server that holds him. What it has not yet put into the database is lost."`
+	jsonFlag
+	limitFlags
+	timeoutFlag
+}
+
+// maxReason is how long a reason may be, in bytes.
+const maxReason = 200
+
+func (f *editFlags) check() error {
+	switch {
+	case len(f.Reason) > maxReason || len(f.Steal) > maxReason:
+		return usageError{fmt.Errorf("a reason may have %d bytes at most", maxReason)}
+	case f.Wait < 0:
+		return usageError{fmt.Errorf("--wait %v is negative", f.Wait)}
+	case f.Handover && f.Wait == 0:
+		f.Wait = 10 * time.Second
+	}
+	return nil
+}
+
+// edit is one change of one player.
+type edit struct {
+	editFlags
+	command string // "set"
+	key     session.Key
+	// prepare reads what the change needs, before anything is locked. It may be
+	// nil.
+	prepare func(ctx context.Context, rd *session.Reader) error
+	// plan returns what is to be changed in the document as it is now.
+	plan func(now *document.Document) document.Delta
+}
+
+// editJSON is what became of an edit, as it is written with --json.
+type editJSON struct {
+	Key     string          `json:"key"`
+	Changed bool            `json:"changed"`
+	Version *driver.Version `json:"version,omitzero"` // that the edit made
+	Before  *driver.Version `json:"before,omitzero"`  // the version with the data as they were
+	Changes []changeJSON    `json:"changes"`
+}
+
+// run makes the change and reports it.
+func (ed *edit) run(ctx context.Context, e *env) error {
+	if err := ed.check(); err != nil {
+		return err
+	}
+	db, err := e.openDatabase(ctx, editing, ed.timeoutFlag)
+	if err != nil {
+		return err
+	}
+	done, err := ed.change(ctx, e, db)
+	if done != nil {
+		err = errors.Join(ed.report(e, done), err)
+	}
+	return errors.Join(err, db.close())
+}
+
+// change makes the change under a lease of its own. If it was made, what was
+// done is returned even beside an error.
+func (ed *edit) change(ctx context.Context, e *env, db *database) (done *editJSON, err error) {
+	if ed.prepare != nil {
+		if err := ed.prepare(db.ctx, db.reader()); err != nil {
+			return nil, db.why(err)
+		}
+	}
+	if err := ed.admit(ctx, db); err != nil {
+		return nil, db.why(err)
+	}
+	srv, err := e.serve(db, ed.command, ed.limits())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.retire(srv)) }()
+	s, err := ed.open(ctx, e, db, srv)
+	if err != nil {
+		return nil, db.why(err)
+	}
+	done, err = ed.changeIn(db.ctx, s)
+	return done, db.why(err)
+}
+
+// changeIn makes the change in the player's session and releases him.
+func (ed *edit) changeIn(ctx context.Context, s *session.Session) (*editJSON, error) {
+	before := snapshot(s)
+	done := &editJSON{Key: ed.key.String(), Changes: changesOf(before, ed.plan(before))}
+	if len(done.Changes) == 0 {
+		return done, nil
+	}
+	was := s.Version()
+	if err := apply(s, ed.plan(before), ed.reason()); err != nil {
+		return nil, err
+	}
+	if err := s.Close(ctx); err != nil {
+		return nil, err
+	}
+	now := s.Version()
+	done.Changed, done.Version, done.Before = true, &now, &was
+	return done, nil
+}
+
+// snapshot returns a copy of a session's document.
+func snapshot(s *session.Session) *document.Document {
+	s.Lock()
+	defer s.Unlock()
+	return s.Document().Clone()
+}
+
+// reason is what the list of versions says of the change.
+func (ed *edit) reason() string {
+	if ed.Reason != "" {
+		return ed.Reason
+	}
+	return "holdfast " + ed.command
+}
+
+// look is how often a player who is held is looked at.
+const look = 250 * time.Millisecond
+
+// admit looks whether the player may be opened. Opening asks the server that
+// holds a player to give him up, and an operator has to want that: so without
+// being told, it is not tried.
+func (ed *edit) admit(ctx context.Context, db *database) error {
+	deadline := time.Now().Add(ed.Wait)
+	for {
+		v, err := db.reader().Peek(db.ctx, ed.key)
+		switch {
+		case err != nil:
+			return err
+		case ed.Handover || ed.Steal != "" || !living(v.Holder):
+			return nil
+		}
+		left := time.Until(deadline)
+		if left <= 0 {
+			return heldError{ed.key, *v.Holder}
+		}
+		select {
+		case <-time.After(min(left, look)):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %v: %w", ed.key, context.Cause(ctx))
+		}
+	}
+}
+
+// open opens the player's session. It waits for a dead server's lease to be
+// taken over, and for a living one's answer as long as the operator wants.
+func (ed *edit) open(ctx context.Context, e *env, db *database, srv *session.Server) (*session.Session, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(db.ctx, func() { cancel(context.Cause(db.ctx)) })()
+	deadline := time.Now().Add(ed.Wait)
+	s, err := srv.Open(ctx, ed.key, &session.OpenOptions{
+		MustExist: true,
+		NoAsk:     !ed.Handover,
+		Steal:     ed.Steal,
+		Waiting: func(h session.Holder) {
+			switch {
+			case !living(&h):
+				fmt.Fprintf(e.err, "Waiting for the lease of %q to be sealed: it ended %s.\n", console.Clean(h.Server), until(h.Expires))
+			case ed.Steal == "" && time.Now().After(deadline):
+				cancel(heldError{ed.key, h})
+			default:
+				fmt.Fprintf(e.err, "Waiting for %q to hand %v over.\n", console.Clean(h.Server), ed.key)
+			}
+		},
+	})
+	var held heldError
+	if errors.As(err, &held) {
+		return nil, held
+	}
+	if locked, ok := errors.AsType[*session.LockedError](err); ok && !ed.Handover {
+		return nil, heldError{ed.key, locked.Holder} // it was taken after admit had looked
+	}
+	return s, err
+}
+
+// heldError says that a living server holds a player. It matches
+// session.ErrLocked.
+type heldError struct {
+	key    session.Key
+	holder session.Holder
+}
+
+func (e heldError) Error() string {
+	return fmt.Sprintf("%v is held by %q since %s, whose lease ends %s unless it is renewed; nothing was changed: "+
+		"--wait TIME waits, --handover asks that server to release the player, --steal REASON takes him away",
+		e.key, e.holder.Server, console.Time(e.holder.Since), until(e.holder.Expires))
+}
+
+// Is reports that the error is a session.ErrLocked.
+func (e heldError) Is(target error) bool { return target == session.ErrLocked }
+
+// apply makes changes in a session as an operator's act, which the next save
+// carries.
+func apply(s *session.Session, delta document.Delta, reason string) error {
+	s.Mark(reason)
+	tx, err := s.Begin()
+	if err != nil {
+		return err
+	}
+	for _, c := range inOrder(tx.Document(), delta) {
+		if c.Value == nil {
+			err = tx.Delete(c.Path, false)
+		} else {
+			err = tx.Set(c.Path, c.Value, false)
+		}
+		if err != nil {
+			session.Rollback(tx)
+			return fmt.Errorf("change %v: %w", s.Key(), err)
+		}
+	}
+	return session.Commit(true, tx)
+}
+
+// inOrder sorts changes by how much the document grows with each, those first
+// that make it smaller: so that it is never larger in between than before or
+// after.
+func inOrder(now *document.Document, delta document.Delta) document.Delta {
+	growth := func(c document.Change) int {
+		old, _ := now.Get(c.Path)
+		if c.Value == nil {
+			return -len(old) - 1 - len(c.Path.Field) - len(c.Path.Element)
+		}
+		return len(c.Value) - len(old)
+	}
+	sizes := make(map[document.Path]int, len(delta))
+	for _, c := range delta {
+		sizes[c.Path] = growth(c)
+	}
+	sorted := slices.Clone(delta)
+	slices.SortStableFunc(sorted, func(a, b document.Change) int { return sizes[a.Path] - sizes[b.Path] })
+	return sorted
+}
+
+// report says what was changed.
+func (ed *edit) report(e *env, done *editJSON) error {
+	if ed.JSON {
+		return writeJSON(e.out, done)
+	}
+	if !done.Changed {
+		_, err := fmt.Fprintf(e.out, "%s is like that already; nothing was changed.\n", done.Key)
+		return err
+	}
+	if err := writeChanges(e, done.Changes, false); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(e.out, "\n%s is saved as version %v. To take it back: holdfast restore %s %v\n",
+		done.Key, done.Version, quoted(done.Key), done.Before)
+	return err
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/console"
+	"github.com/holdfast-games/holdfast/session"
+	"github.com/holdfast-games/holdfast/store"
+)
+
+// The exit codes of every command.
+const (
+	exitOK       = 0
+	exitError    = 1
+	exitUsage    = 2
+	exitLocked   = 3
+	exitNotFound = 4
+)
+
+const exitCodes = `
+Exit codes:
+  0  done
+  1  an error, or some of what was asked for could not be done
+  2  the command line is wrong; nothing was tried
+  3  another server holds the player
+  4  there is no such player, version or database
+`
+
+// errNoDatabase means that a command needs a database that exists.
+var errNoDatabase = errors.New("no such database")
+
+// usageError is an error in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitCode returns the exit code that tells an error.
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, session.ErrLocked):
+		return exitLocked
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, store.ErrNotFound), errors.Is(err, errNoDatabase):
+		return exitNotFound
+	}
+	return exitError
+}
+
+// fail writes an error, and what can be done about it, and returns its exit
+// code.
+func (e *env) fail(err error) int {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(e.err, "holdfast:", console.Clean(strings.TrimSuffix(line, "\n")))
+	}
+	if hint := advice(err); hint != "" {
+		fmt.Fprintln(e.err, hint)
+	}
+	return exitCode(err)
+}
+
+// hints say what was kept and what can be done, for each sort of error. The
+// first that fits is shown.
+var hints = []struct {
+	err  error
+	hint string
+}{
+	{errNoDatabase, "Nothing was created. Check --db, or begin a database with holdfast import."},
+	{driver.ErrForeign, "The file was left as it is. Check --db: it should name a file that Holdfast made."},
+	{driver.ErrFormat, "The database was left as it is. Use a holdfast at least as new as the one that wrote it."},
+	{driver.ErrReadOnly, "Nothing was written. Let this user write to the file and to its folder."},
+	{driver.ErrFull, "What had been saved before is kept. Free space on the disk, look with holdfast get, and run the command again."},
+	{session.ErrErased, "The player was erased, and nothing brings that data back."},
+	{session.ErrLost, "Another took the player over. Nothing more was written; look with holdfast get."},
+	{store.ErrUncertain, "Whether the change was made is not known. Look with holdfast get before you try again."},
+	{document.ErrTooLarge, "Nothing was changed. If the game's servers allow more, say so with --max-bytes or --max-fields."},
+	{document.ErrTooDeep, "Nothing was changed. If the game's servers allow more, say so with --max-depth."},
+	{driver.ErrCorrupt, "What is stored was left as it is. Look for an older version with holdfast versions, or for a backup."},
+	{driver.ErrUnavailable, "The database gave no answer. What had been saved before is kept; see that its disk works and has room, and try again."},
+	{fs.ErrPermission, "Nothing was changed. Check who may read and write the file."},
+}
+
+func advice(err error) string {
+	for _, h := range hints {
+		if errors.Is(err, h.err) {
+			return h.hint
+		}
+	}
+	return ""
+}

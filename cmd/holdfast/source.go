@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/session"
+	"github.com/holdfast-games/holdfast/store"
+)
+
+// item is one document to import.
+type item struct {
+	index int    // counts from 0 through all sources
+	from  string // file, or file and line
+	key   session.Key
+	text  []byte // of the document; nil: it is in the file
+	err   error  // why it cannot be imported, found while looking for it
+}
+
+// source is what an import reads.
+type source struct {
+	total int // documents, negative if that is not known
+	items iter.Seq2[item, error]
+}
+
+// parse reads the document.
+func (it *item) parse(limits document.Limits) (*document.Document, error) {
+	if it.err != nil {
+		return nil, it.err
+	}
+	text := it.text
+	if text == nil {
+		f, err := os.Open(it.from)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if text, err = readText(f, &limits); err != nil {
+			return nil, err
+		}
+	}
+	return document.Parse(text, &limits)
+}
+
+// readText reads a document's text. It may be much larger than the document
+// itself, being written for people, but not without end.
+func readText(r io.Reader, limits *document.Limits) ([]byte, error) {
+	most := mostText(limits)
+	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	if err == nil && len(text) > most {
+		err = fmt.Errorf("%w: more than %d bytes of text", document.ErrTooLarge, most)
+	}
+	return text, err
+}
+
+func mostText(limits *document.Limits) int {
+	size := limits.Size
+	if size <= 0 {
+		size = 4 << 20
+	}
+	return 4*min(size, 256<<20) + 4096
+}
+
+// sources opens what the command line names. Files in folders are looked for
+// now, so that a wrong name is found before anything is imported.
+func (c *importCmd) sources(e *env) (source, error) {
+	var parts []iter.Seq2[item, error]
+	total, known := 0, true
+	for _, path := range c.Paths {
+		if path == "-" || isLines(path) {
+			if c.Key != nil {
+				return source{}, usageError{fmt.Errorf("%s: JSON Lines name their players, and --key names one", path)}
+			}
+			if _, err := os.Stat(path); path != "-" && err != nil {
+				return source{}, fmt.Errorf("import: %w", err)
+			}
+			parts, known = append(parts, c.lines(e, path)), false
+			continue
+		}
+		names, err := documentFiles(path)
+		if err != nil {
+			return source{}, fmt.Errorf("import: %w", err)
+		}
+		total += len(names)
+		parts = append(parts, c.files(names))
+	}
+	if !known {
+		total = -1
+	}
+	return source{total, numbered(parts)}, nil
+}
+
+// numbered joins sequences and counts their items.
+func numbered(parts []iter.Seq2[item, error]) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		n := 0
+		for _, part := range parts {
+			for it, err := range part {
+				it.index = n
+				n++
+				if !yield(it, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// documentFiles returns the file at path, or the .json files in the folder.
+func documentFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) == ".json" && !entry.IsDir() {
+			names = append(names, filepath.Join(path, entry.Name()))
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("there is no .json file in the folder %q", path)
+	}
+	slices.SortFunc(names, compareNatural)
+	return names, nil
+}
+
+// compareNatural compares names with the numbers in them as numbers: save9 comes
+// before save10.
+func compareNatural(a, b string) int {
+	for a != "" && b != "" {
+		x, y := digits(a), digits(b)
+		if x == "" || y == "" {
+			if a[0] != b[0] {
+				return cmp.Compare(a[0], b[0])
+			}
+			a, b = a[1:], b[1:]
+			continue
+		}
+		a, b = a[len(x):], b[len(y):]
+		if d := compareNumbers(x, y); d != 0 {
+			return d
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// digits returns the digits at the beginning of s.
+func digits(s string) string { return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))] }
+
+func compareNumbers(x, y string) int {
+	short, other := strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+	return cmp.Or(cmp.Compare(len(short), len(other)), cmp.Compare(short, other), cmp.Compare(len(x), len(y)))
+}
+
+// files yields the documents in files, whose names are ids.
+func (c *importCmd) files(names []string) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		for _, name := range names {
+			it := item{from: name}
+			if c.Key != nil {
+				it.key = c.Key.Key
+			} else {
+				it.key, it.err = keyOf(c.Kind, name)
+			}
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
+// keyOf returns the key that a file's name stands for.
+func keyOf(kind, name string) (session.Key, error) {
+	id, err := store.SplitKey(strings.TrimSuffix(filepath.Base(name), ".json"))
+	if err != nil {
+		return session.Key{}, fmt.Errorf("the name of the file is no id: %w", err)
+	}
+	key := session.Key{Kind: kind, ID: strings.Join(id, "/")}
+	return key, key.Check()
+}
+
+// lines yields the documents in JSON Lines.
+func (c *importCmd) lines(e *env, path string) iter.Seq2[item, error] {
+	return func(yield func(item, error) bool) {
+		r, name := e.in, "standard input"
+		if path != "-" {
+			f, err := os.Open(path)
+			if err != nil {
+				yield(item{}, fmt.Errorf("import: %w", err))
+				return
+			}
+			defer f.Close()
+			r, name = f, path
+		}
+		limits := c.limits()
+		lines := lineReader{r: bufio.NewReaderSize(r, 64<<10), most: mostText(&limits)}
+		for {
+			text, err := lines.next()
+			if err == io.EOF {
+				return
+			}
+			it := item{from: fmt.Sprintf("%s:%d", name, lines.n)}
+			if err != nil && !errors.Is(err, document.ErrTooLarge) {
+				yield(it, fmt.Errorf("read %s: %w", it.from, err))
+				return
+			}
+			if it.err = err; err == nil {
+				it.key, it.text, it.err = parseLine(text)
+			}
+			if !yield(it, nil) {
+				return
+			}
+		}
+	}
+}
+
+// parseLine reads one line of JSON Lines.
+func parseLine(text []byte) (session.Key, []byte, error) {
+	var line lineJSON
+	if err := json.Unmarshal(text, &line, json.RejectUnknownMembers(true)); err != nil {
+		return session.Key{}, nil, fmt.Errorf("the line is not {\"key\":…,\"data\":…}: %w", err)
+	}
+	key, err := session.ParseKey(line.Key)
+	if err == nil && line.Data == nil {
+		err = errors.New("the line has no data")
+	}
+	return key, line.Data, err
+}
+
+// lineReader reads lines that are not empty and not too long.
+type lineReader struct {
+	r    *bufio.Reader
+	most int
+	n    int // number of the last line that was read
+}
+
+// next returns the next line, document.ErrTooLarge for one that was too long
+// and skipped, or io.EOF.
+func (l *lineReader) next() ([]byte, error) {
+	for {
+		line, long, err := l.read()
+		if err == io.EOF && len(line) == 0 && !long {
+			return nil, io.EOF
+		}
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		if l.n++; long {
+			return nil, fmt.Errorf("%w: a line of more than %d bytes", document.ErrTooLarge, l.most)
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			return line, nil
+		}
+	}
+}
+
+// read reads up to the next line break, and keeps of the line what is allowed.
+func (l *lineReader) read() (line []byte, long bool, err error) {
+	for {
+		part, err := l.r.ReadSlice('\n')
+		if long = long || len(line)+len(part) > l.most; !long {
+			line = append(line, part...)
+		}
+		if err != bufio.ErrBufferFull {
+			return line, long, err
+		}
+	}
+}

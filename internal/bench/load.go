@@ -1,0 +1,48 @@
+package bench
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-games/holdfast/session"
+)
+
+// loads measures how many players a second are opened, with their lock and
+// data, by many who wait. Closing them again is not measured.
+func (r *run) loads() (figures []Figure, err error) {
+	db, err := r.open("load")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.finish(db)) }()
+	srv, err := session.Open(r.ctx, db.DB, &session.Options{Name: "load"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.closeServer(srv)) }()
+	if err := seed(r.ctx, srv, 0, r.sizes.players, smallBag); err != nil {
+		return nil, err
+	}
+	yardstick, done, err := r.bareRate("load", db, bareGroup, func(b *bare) error { return b.load(bareGroup) })
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	p, err := alternate(r.sizes.rounds, func() (float64, error) {
+		began := time.Now()
+		ss, err := openAll(r.ctx, srv, r.sizes.players)
+		if err != nil {
+			return 0, err
+		}
+		took := time.Since(began)
+		return float64(len(ss)) / took.Seconds(), closeAll(r.ctx, ss)
+	}, yardstick)
+	if err != nil {
+		return nil, err
+	}
+	f := Figure{Name: "load", Value: p.subject, Unit: "loads/s"}.noted("%d waiting", opening)
+	if yardstick != nil {
+		f = f.beside("SQLite alone: read, and lock 256 in one transaction", p)
+	}
+	return []Figure{f}, nil
+}
