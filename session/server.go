@@ -385,9 +385,21 @@ func (srv *Server) release(ctx context.Context, l *lease) ([]Result, error) {
 		results[i] = Result{s.key, fmt.Errorf("close %v: %w: not released in time", s.key, store.ErrUncertain)}
 		s.closeSoon(func(err error) { done <- released{i, err} })
 	}
-	collect(ctx, results, done)
+	wait, cancel := withReserve(ctx)
+	defer cancel()
+	collect(wait, results, done)
 	failed := slices.ContainsFunc(results, func(r Result) bool { return r.Err != nil && !errors.Is(r.Err, ErrLost) })
 	return results, srv.giveBack(ctx, l, !failed)
+}
+
+// withReserve returns a context that ends a little before ctx has to: what is
+// left is for sealing the lease.
+func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, 500*time.Millisecond)))
 }
 
 // released is the end of the closing of one session among several.
