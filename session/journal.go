@@ -18,11 +18,12 @@ const appendBytes = 4 << 20
 // appending is an append or a renewal under way.
 type appending struct {
 	id      driver.Version
-	number  uint64       // of the journal entry; 0: there is none
+	first   uint64       // number of the first of its journal entries
+	number  uint64       // of the last, and so of the append; 0: there is none
+	sizes   []int        // bytes of each entry
 	groups  [][]*changes // what it carries
 	records []*changes   // the same, flat, in order
 	wholes  []whole      // states that are appended whole
-	bytes   int
 	renews  bool
 	sent    time.Time
 }
@@ -158,45 +159,69 @@ func (l *lease) buildLocked(renew bool) (*appending, driver.Batch, error) {
 		b.Checks = append(b.Checks, driver.Check{Key: leaseKey(l.id), Version: l.version})
 	}
 	if len(l.queue) > 0 || len(l.wholes) > 0 {
-		l.number++
+		a.first = l.number + 1
+		for _, value := range l.encodeLocked(a) {
+			l.number++
+			a.sizes = append(a.sizes, len(value))
+			b.Writes = append(b.Writes, driver.Write{Key: journalKey(l.id, l.number), Value: value})
+		}
 		a.number = l.number
-		value := l.encodeLocked(a)
-		a.bytes = len(value)
-		b.Writes = append(b.Writes, driver.Write{Key: journalKey(l.id, a.number), Value: value})
 	}
 	return a, b, nil
 }
 
-// encodeLocked moves groups from the queue to the append and encodes them.
+// encodeLocked moves groups from the queue to the append and encodes them as
+// the values of one entry, or of several if a single group is too much for one.
 // Their ledgers have turned and do not change any more.
-func (l *lease) encodeLocked(a *appending) []byte {
-	value := []byte{journalFormat}
-	for len(l.wholes) > 0 && len(value) < appendBytes {
+func (l *lease) encodeLocked(a *appending) [][]byte {
+	var p pages
+	for len(l.wholes) > 0 && p.bytes < appendBytes {
 		w := l.wholes[0]
 		l.wholes[0] = whole{}
 		l.wholes = l.wholes[1:]
-		value = appendRecord(value, &record{session: w.s.id, key: w.s.rootKey, kind: recordWhole, body: w.body})
+		p.add(&record{session: w.s.id, key: w.s.rootKey, kind: recordWhole, body: w.body})
 		a.wholes = append(a.wholes, w)
 	}
-	if len(l.wholes) > 0 || len(a.wholes) > 0 && len(value) >= appendBytes {
-		return value // changes come after the states that they are built on
+	if len(l.wholes) > 0 || len(a.wholes) > 0 && p.bytes >= appendBytes {
+		return p.values // changes come after the states that they are built on
 	}
-	for len(l.queue) > 0 && (len(a.groups) == 0 || len(value) < appendBytes) {
+	for len(l.queue) > 0 && (len(a.groups) == 0 || p.bytes < appendBytes) {
 		g := l.queue[0]
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		for _, c := range g {
-			before := len(value)
-			value = appendRecord(value, &record{
+			c.bytes = p.add(&record{
 				session: c.s.id, key: c.s.rootKey, kind: recordDelta,
 				body: c.ledger.now.AppendBinary(nil),
 			})
-			c.bytes = len(value) - before
 		}
 		a.groups = append(a.groups, g)
 		a.records = append(a.records, g...)
 	}
-	return value
+	return p.values
+}
+
+// pageBytes is what one journal entry holds, unless a single record is larger.
+const pageBytes = 8 << 20
+
+// pages are the values of journal entries under construction.
+type pages struct {
+	values [][]byte
+	bytes  int // in all
+}
+
+// add appends a record and returns its size.
+func (p *pages) add(r *record) int {
+	last := len(p.values) - 1
+	if last < 0 || len(p.values[last]) > pageBytes {
+		p.values = append(p.values, []byte{journalFormat})
+		last++
+	}
+	before := len(p.values[last])
+	p.values[last] = appendRecord(p.values[last], r)
+	size := len(p.values[last]) - before
+	p.bytes += size
+	return size
 }
 
 // done deals with the answer to an append or renewal.
@@ -233,17 +258,19 @@ func (l *lease) appended(a *appending) {
 	}
 	if a.number > 0 {
 		l.answered = a.number
-		l.journal.add(a.number, a.bytes)
+		for i, n := range a.sizes {
+			l.journal.add(a.first+uint64(i), n)
+		}
 		l.srv.mx.appendSeconds.Observe(time.Since(a.sent).Seconds())
 	}
 	var waiters []func(error)
 	for _, c := range a.records {
 		waiters = append(waiters, c.waiters...)
 		c.settled, c.waiters = true, nil
-		l.unsaved.note(c.s, a.number)
+		l.unsaved.note(c.s, a.first)
 	}
 	for _, w := range a.wholes {
-		l.unsaved.replace(w.s, a.number)
+		l.unsaved.replace(w.s, a.first)
 	}
 	idle := l.idle
 	l.idle = nil

@@ -212,6 +212,29 @@ func TestSettlingTakesWhatComesAfterThePosition(t *testing.T) {
 	})
 }
 
+// Changes that hang together, however many they are, are kept or lost as one: a
+// group that is too much for one entry of the journal takes several, in one
+// commit.
+func TestGroupOfAnySizeIsAppendedWhole(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a", nil), w.server("b", nil)
+		big := `"` + strings.Repeat("x", 4_000_000) + `"`
+		var ss []*session.Session
+		for i := range 20 { // more than a database's largest value
+			ss = append(ss, w.open(a, session.Key{Kind: "player", ID: fmt.Sprint(i)}))
+			w.setAll("big", big, ss[max(0, i-1):]...)
+		}
+		w.sync(ss[0])
+		if keys := w.keys("~journal/"); len(keys) < 2 {
+			t.Errorf("80 MB in the journal's entries %q, want several", keys)
+		}
+		a.kill()
+		for _, s := range ss {
+			w.want(w.open(b, s.Key()), "big", big)
+		}
+	})
+}
+
 func TestGroupWithARevokedSessionIsRefusedWhole(t *testing.T) {
 	bubble(t, func(w *world) {
 		a, b := w.server("a", &session.Options{AppendEvery: 10 * time.Second}), w.server("b", nil)

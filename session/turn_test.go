@@ -37,11 +37,11 @@ func TestWholeStatesGoBeforeChanges(t *testing.T) {
 	var order []recordKind
 	for range 2 {
 		a := &appending{}
-		value := l.encodeLocked(a)
-		if len(value) > 2*appendBytes {
-			t.Errorf("an append of %d bytes", len(value))
+		values := l.encodeLocked(a)
+		if len(values) != 1 || len(values[0]) > 2*appendBytes {
+			t.Fatalf("an append of %d entries, want one of at most %d bytes", len(values), 2*appendBytes)
 		}
-		rs, err := decodeRecords(value)
+		rs, err := decodeRecords(values[0])
 		if err != nil {
 			t.Fatal(err)
 		}
