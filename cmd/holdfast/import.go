@@ -28,7 +28,7 @@ type importCmd struct {
 
 // Help is shown below the command's summary.
 func (*importCmd) Help() string {
-	return "A file in a folder holds one player's document. A line of JSON Lines is {\"key\":\"player/42\",\"data\":{…}}. " +
+	return "A file in a folder holds one player's document; a folder of folders, as export writes it, has one for each kind. A line of JSON Lines is {\"key\":\"player/42\",\"data\":{…}}. " +
 		"File names are escaped as export escapes them; in a folder they are taken in the order of their names, numbers as numbers. " +
 		"What cannot be imported is listed with its reason, and the rest goes on. " +
 		"A player that exists with an empty document counts as new. A player whom a living server holds is refused."

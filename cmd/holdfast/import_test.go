@@ -291,6 +291,11 @@ func TestExport(t *testing.T) {
 		again.ok("import", filepath.Join(dir, "player"))
 		again.ok("import", "--kind", "guild", filepath.Join(dir, "guild"))
 		if got := all(again); got != want {
+			t.Errorf("export after import kind by kind = %s, want %s", got, want)
+		}
+		again = newWorld(t)
+		again.ok("import", dir)
+		if got := all(again); got != want {
 			t.Errorf("export after import = %s, want %s", got, want)
 		}
 		if entries, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(entries) != 1 {

@@ -89,12 +89,12 @@ func (c *importCmd) sources(e *env) (source, error) {
 			parts, known = append(parts, c.lines(e, path)), false
 			continue
 		}
-		names, err := documentFiles(path)
+		files, err := documentFiles(path, c.Kind)
 		if err != nil {
 			return source{}, fmt.Errorf("import: %w", err)
 		}
-		total += len(names)
-		parts = append(parts, c.files(names))
+		total += len(files)
+		parts = append(parts, c.files(files))
 	}
 	if !known {
 		total = -1
@@ -118,30 +118,60 @@ func numbered(parts []iter.Seq2[item, error]) iter.Seq2[item, error] {
 	}
 }
 
-// documentFiles returns the file at path, or the .json files in the folder.
-func documentFiles(path string) ([]string, error) {
+// documentFile is a file that holds a document of a kind.
+type documentFile struct{ path, kind string }
+
+// documentFiles returns the file at path, or the .json files in the folder, or
+// those in its folders, each of which is named for a kind, as export writes them.
+func documentFiles(path, kind string) ([]documentFile, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return []string{path}, nil
+		return []documentFile{{path, kind}}, nil
 	}
-	entries, err := os.ReadDir(path)
+	files, folders, err := readFolder(path, kind)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, entry := range entries {
-		if filepath.Ext(entry.Name()) == ".json" && !entry.IsDir() {
-			names = append(names, filepath.Join(path, entry.Name()))
-		}
+	if len(files) > 0 {
+		return files, nil
 	}
-	if len(names) == 0 {
+	for _, name := range folders {
+		parts, err := store.SplitKey(name)
+		if err != nil || len(parts) != 1 {
+			return nil, fmt.Errorf("the folder %q is not named for a kind", filepath.Join(path, name))
+		}
+		more, _, err := readFolder(filepath.Join(path, name), parts[0])
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	if len(files) == 0 {
 		return nil, fmt.Errorf("there is no .json file in the folder %q", path)
 	}
-	slices.SortFunc(names, compareNatural)
-	return names, nil
+	return files, nil
+}
+
+// readFolder returns the .json files in a folder, in their natural order, and
+// the names of the folders in it.
+func readFolder(path, kind string) (files []documentFile, folders []string, err error) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, entry := range entries {
+		switch {
+		case entry.IsDir():
+			folders = append(folders, entry.Name())
+		case filepath.Ext(entry.Name()) == ".json":
+			files = append(files, documentFile{filepath.Join(path, entry.Name()), kind})
+		}
+	}
+	slices.SortFunc(files, func(a, b documentFile) int { return compareNatural(a.path, b.path) })
+	return files, folders, nil
 }
 
 // compareNatural compares names with the numbers in them as numbers: save9 comes
@@ -173,14 +203,14 @@ func compareNumbers(x, y string) int {
 }
 
 // files yields the documents in files, whose names are ids.
-func (c *importCmd) files(names []string) iter.Seq2[item, error] {
+func (c *importCmd) files(files []documentFile) iter.Seq2[item, error] {
 	return func(yield func(item, error) bool) {
-		for _, name := range names {
-			it := item{from: name}
+		for _, f := range files {
+			it := item{from: f.path}
 			if c.Key != nil {
 				it.key = c.Key.Key
 			} else {
-				it.key, it.err = keyOf(c.Kind, name)
+				it.key, it.err = keyOf(f.kind, f.path)
 			}
 			if !yield(it, nil) {
 				return
