@@ -1,0 +1,412 @@
+package sim
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-games/holdfast/driver"
+)
+
+// checker knows what every caller did and was told, sees every commit that the
+// database applied, and says when the two do not fit.
+//
+// It keeps three things apart: what callers have in memory (the updates), what
+// is durable (what the database applied, in journal or root), and what callers
+// were told. The promises are relations between them, and each is checked at
+// the event that could break it.
+type checker struct {
+	players  []*player
+	byRoot   map[string]*player
+	updates  map[int]*update
+	groups   int
+	leases   map[string]*leaseState
+	sessions map[string]*taking
+	patient  bool // no call hangs for as long as a lease, and clocks run evenly
+}
+
+// taking is how a session took its lock.
+type taking struct {
+	lease string
+	head  *update // what the root held
+	lazy  int
+	fresh bool // there was no root
+	left  int  // if it released its player by itself: the root's writes by then
+}
+
+// leaseState is a lease and its journal as they are in the database.
+type leaseState struct {
+	taker   *instance
+	gone    bool
+	sealed  bool
+	revoked []string // sessions, ever
+	journal []journalEntry
+}
+
+type journalEntry struct {
+	number  uint64
+	records []journalRecord
+}
+
+type journalRecord struct {
+	session string
+	update  *update // the last that it carries
+}
+
+func newChecker(players int) *checker {
+	c := &checker{
+		byRoot: make(map[string]*player), updates: make(map[int]*update),
+		leases: make(map[string]*leaseState), sessions: make(map[string]*taking),
+	}
+	for n := range players {
+		p := newPlayer(n)
+		c.players = append(c.players, p)
+		c.byRoot[p.root] = p
+	}
+	return c
+}
+
+// dead reports whether a lock can never be used again.
+func (c *checker) dead(lease, session string) bool {
+	l := c.leases[lease]
+	return l == nil || l.gone || l.sealed || slices.Contains(l.revoked, session)
+}
+
+// make registers a new update on top of another.
+func (c *checker) make(on *update, change func(*content)) *update {
+	u := on.next(len(c.updates)+1, change)
+	c.updates[u.id] = u
+	return u
+}
+
+// join makes updates one group.
+func (c *checker) join(us []*update) {
+	c.groups++
+	g := &group{id: c.groups, parts: us}
+	for _, u := range us {
+		u.group = g
+	}
+}
+
+// find returns the update whose content a document has. It is an error if the
+// document is not exactly what that update left.
+func (c *checker) find(p *player, data []byte) (*update, content, error) {
+	got, err := parseContent(data)
+	if err != nil {
+		return nil, got, err
+	}
+	u := p.origin
+	if id := got.head(); id != 0 {
+		if u = c.updates[id]; u == nil || u.p != p {
+			return nil, got, fmt.Errorf("%v names update %d, which nobody made of it", p.key, id)
+		}
+	}
+	if text := got.String(); text != u.text {
+		return nil, got, fmt.Errorf("%v is not what update %v left:\n got %.600s\nwant %.600s", p.key, u, text, u.text)
+	}
+	return u, got, nil
+}
+
+// applied looks at a batch that the database has just applied.
+func (c *checker) applied(in *instance, b *driver.Batch) error {
+	for i := range b.Writes {
+		w := &b.Writes[i]
+		var err error
+		switch {
+		case c.byRoot[w.Key] != nil:
+			err = c.rootWritten(in, c.byRoot[w.Key], w.Value)
+		case strings.HasPrefix(w.Key, leasePrefix):
+			err = c.leaseWritten(in, w)
+		case strings.HasPrefix(w.Key, journalPrefix):
+			err = c.appended(w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The names of system entries.
+const (
+	leasePrefix   = "~lease/"
+	journalPrefix = "~journal/"
+	confirmKey    = "~confirm"
+	requestName   = "~request"
+)
+
+// leaseWritten follows a lease's life.
+func (c *checker) leaseWritten(in *instance, w *driver.Write) error {
+	id := strings.TrimPrefix(w.Key, leasePrefix)
+	l := c.leases[id]
+	if l == nil {
+		l = &leaseState{taker: in}
+		c.leases[id] = l
+	}
+	if w.Delete {
+		l.gone = true
+		return c.checkLease(id)
+	}
+	var e storedLease
+	if err := json.Unmarshal(w.Value, &e); err != nil {
+		return fmt.Errorf("read lease %s: %w", id, err)
+	}
+	if e.Sealed != nil && !l.sealed && l.taker != in && c.patient && !l.taker.dead && !l.taker.disturbed {
+		return fmt.Errorf("%s sealed the lease of %s, which was away only as long as the database was", in.name, l.taker.name)
+	}
+	l.sealed = e.Sealed != nil
+	for _, r := range e.Revoked {
+		if !slices.Contains(l.revoked, r.Session) {
+			l.revoked = append(l.revoked, r.Session)
+		}
+	}
+	return nil
+}
+
+// rootWritten checks a player's root after a commit that wrote it: nobody has
+// taken what another owns, and nothing durable is missing.
+func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
+	var r storedRoot
+	if err := json.Unmarshal(value, &r); err != nil {
+		return fmt.Errorf("read root %v: %w", p.key, err)
+	}
+	u, got, err := c.find(p, r.Data)
+	if err != nil {
+		return fmt.Errorf("root: %w", err)
+	}
+	old := p.stored
+	p.writes++
+	p.stored = stored{exists: true, head: u, lazy: got.lazy()}
+	if p.stored.lazy < old.lazy {
+		return fmt.Errorf("root of %v: lazy value %d was replaced by the older %d", p.key, old.lazy, p.stored.lazy)
+	}
+	if r.Lock != nil {
+		p.stored.lease, p.stored.session, p.stored.position = r.Lock.Lease, r.Lock.Session, r.Lock.Position
+	}
+	if err := c.checkOwner(in, p, old); err != nil {
+		return err
+	}
+	return c.checkReplay(p)
+}
+
+// checkOwner checks that whoever wrote a root was allowed to.
+func (c *checker) checkOwner(in *instance, p *player, old stored) error {
+	now := p.stored
+	if now.session != "" && now.session != old.session {
+		if _, ok := c.sessions[now.session]; ok {
+			return fmt.Errorf("two owners: session %s had lost %v and wrote it again", now.session, p.key)
+		}
+		c.sessions[now.session] = &taking{lease: now.lease, head: now.head, lazy: now.lazy, fresh: !old.exists}
+	}
+	if old.session == "" || now.session == old.session {
+		return nil
+	}
+	if now.session == "" && c.leases[old.lease].taker == in {
+		c.sessions[old.session].left = p.writes
+	}
+	if c.dead(old.lease, old.session) {
+		return nil
+	}
+	if now.session != "" {
+		return fmt.Errorf("two owners: session %s took %v from session %s, which lives", now.session, p.key, old.session)
+	}
+	if c.leases[old.lease].taker != in {
+		return fmt.Errorf("%s released %v, which session %s of another server holds", in.name, p.key, old.session)
+	}
+	return nil
+}
+
+// checkReplay checks that a crash at this moment would lose nothing durable:
+// the root and what is in the journal for its lock give the last update that is.
+func (c *checker) checkReplay(p *player) error {
+	if !p.stored.exists {
+		return nil
+	}
+	got := p.stored.head
+	if !got.within(p.durable) {
+		return fmt.Errorf("the root of %v holds update %v, which is not in the journal (%v is)", p.key, got, p.durable)
+	}
+	if l := c.leases[p.stored.lease]; l != nil {
+		for _, e := range l.journal {
+			for _, r := range e.records {
+				if r.session == p.stored.session && e.number > p.stored.position {
+					got = r.update
+				}
+			}
+		}
+	}
+	if got != p.durable {
+		return fmt.Errorf("lost: root and journal of %v give update %v, but %v was durable", p.key, got, p.durable)
+	}
+	return nil
+}
+
+// checkLease checks all players that a lease's sessions hold.
+func (c *checker) checkLease(id string) error {
+	for _, p := range c.players {
+		if p.stored.lease == id {
+			if err := c.checkReplay(p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// appended checks a new journal entry: its records are of sessions that hold
+// their players, and groups are in it whole.
+func (c *checker) appended(w *driver.Write) error {
+	lease, number, err := journalPlace(w.Key)
+	if err != nil || w.Delete {
+		return err
+	}
+	rs, err := splitRecords(w.Value)
+	if err != nil {
+		return fmt.Errorf("read journal entry %s: %w", w.Key, err)
+	}
+	l := c.leases[lease]
+	if l == nil {
+		return fmt.Errorf("append to the journal of lease %s, which never was", lease)
+	}
+	e := journalEntry{number: number}
+	var fresh []*update
+	for i := range rs {
+		u, err := c.recordOf(&rs[i])
+		if err != nil {
+			return err
+		}
+		e.records = append(e.records, journalRecord{rs[i].session, u})
+		if u.within(u.p.durable) {
+			continue // a whole state, or a late delivery of what was saved since
+		}
+		if err := checkRecord(u, lease, rs[i].session); err != nil {
+			return err
+		}
+		for v := u; v != nil && v != u.p.durable; v = v.parent {
+			fresh = append(fresh, v)
+		}
+		u.p.durable = u
+	}
+	l.journal = append(l.journal, e)
+	slices.SortFunc(l.journal, func(a, b journalEntry) int { return cmp.Compare(a.number, b.number) })
+	for _, u := range fresh {
+		if err := u.group.whole(); err != nil {
+			return err
+		}
+	}
+	for i := range rs {
+		if err := c.checkReplay(c.byRoot[rs[i].key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordOf returns the last update that a record carries.
+func (c *checker) recordOf(r *storedRecord) (*update, error) {
+	id, err := r.head()
+	if err != nil {
+		return nil, fmt.Errorf("journal record of %s: %w", r.key, err)
+	}
+	p, u := c.byRoot[r.key], c.updates[id]
+	if p == nil || u == nil || u.p != p {
+		return nil, fmt.Errorf("journal record of %s carries update %d, which nobody made of it", r.key, id)
+	}
+	return u, nil
+}
+
+// checkRecord checks that an update was appended by who owns its player, and
+// stands on everything that was durable.
+func checkRecord(u *update, lease, session string) error {
+	p := u.p
+	switch {
+	case p.stored.lease != lease || p.stored.session != session:
+		return fmt.Errorf("update %v was appended by session %s, but session %q holds it", u, session, p.stored.session)
+	case !p.durable.within(u):
+		return fmt.Errorf("update %v was appended, which does not stand on %v, which was durable", u, p.durable)
+	}
+	return nil
+}
+
+// whole checks that all or none of a group is durable.
+func (g *group) whole() error {
+	if g == nil {
+		return nil
+	}
+	n := 0
+	for _, u := range g.parts {
+		if u.within(u.p.durable) {
+			n++
+		}
+	}
+	if n != 0 && n != len(g.parts) {
+		return fmt.Errorf("group %d of %v was torn: %d of them are durable", g.id, g.parts, n)
+	}
+	return nil
+}
+
+// deleted follows a deletion of entries by range, which is of one lease.
+func (c *checker) deleted(from, to string) error {
+	id, _, _ := strings.Cut(strings.TrimPrefix(from, journalPrefix), "/")
+	l := c.leases[id]
+	if l == nil || !strings.HasPrefix(from, journalPrefix) {
+		return nil
+	}
+	l.journal = slices.DeleteFunc(l.journal, func(e journalEntry) bool {
+		key := fmt.Sprintf("%s%s/%016x", journalPrefix, id, e.number)
+		return from <= key && key < to
+	})
+	return c.checkLease(id)
+}
+
+// lossExcused reports whether a session could be lost: it was taken away by
+// sealing its lease or revoking it, or one that it changed a player with; or it
+// has released its player, and so many commits came before its answer that the
+// root no longer tells.
+func (c *checker) lossExcused(p *player, t *taking) bool {
+	l := c.leases[t.lease]
+	if l.sealed || l.gone || len(l.revoked) > 0 {
+		return true
+	}
+	return t.left > 0 && p.writes-t.left >= driver.RecentVersions
+}
+
+// kept checks what a caller was told: that an update is on disk.
+func (c *checker) kept(u *update, what string) error {
+	if !u.within(u.p.durable) {
+		return fmt.Errorf("%s was told that update %v is kept, but %v is the last that is", what, u, u.p.durable)
+	}
+	return nil
+}
+
+// saved checks that an update is in the root on disk.
+func (c *checker) saved(u *update, what string) error {
+	if h := u.p.stored.head; h == nil || !u.within(h) {
+		return fmt.Errorf("%s was told that update %v is saved, but the root holds %v", what, u, h)
+	}
+	return c.kept(u, what)
+}
+
+// released checks that a session that ended well has left its player with all
+// its changes in the root, and without its lock.
+func (c *checker) released(u *update, session, what string) error {
+	if u.p.stored.session == session {
+		return fmt.Errorf("%s was told that %v is released, but session %s still holds it", what, u.p.key, session)
+	}
+	return c.saved(u, what)
+}
+
+// journalPlace splits the key of a journal entry.
+func journalPlace(key string) (lease string, number uint64, err error) {
+	lease, text, ok := strings.Cut(strings.TrimPrefix(key, journalPrefix), "/")
+	if !ok {
+		return "", 0, fmt.Errorf("journal key %q", key)
+	}
+	if number, err = strconv.ParseUint(text, 16, 64); err != nil {
+		return "", 0, fmt.Errorf("journal key %q: %w", key, err)
+	}
+	return lease, number, nil
+}

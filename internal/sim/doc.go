@@ -1,0 +1,62 @@
+// Package sim runs whole worlds of Holdfast and checks that they keep their
+// promises: several servers with the real store, session and profile packages,
+// over a database in memory that behaves as badly as databases, networks and
+// machines do. Only tests use it.
+//
+// # What is simulated
+//
+// A world has 2 to 5 machines, up to 30 players, and one database. A seed
+// decides everything in it. Callers open, change, save, close, steal and peek
+// at players, alone and in groups, wait for it or give up waiting. Meanwhile
+//
+//   - calls to the database are late, fail, are carried out although their
+//     caller is told that they failed, are carried out long after that, are
+//     carried out twice, or hang;
+//   - servers are killed, at any time and at the very moment of a commit; they
+//     are paused as by SIGSTOP for longer than their leases, cut off from the
+//     database, shut down with too little time, and started again;
+//   - the database is away for longer than a lease; its clock drifts and jumps;
+//     the power fails, and its machine boots with a new clock;
+//   - messages between servers are late, lost and doubled; games take their
+//     time before a hand-over.
+//
+// After some thousand events the faults end, and the world must come to rest.
+//
+// # What is checked
+//
+// The checker knows three things apart: what every caller has in memory, what
+// the database has applied, and what every caller was told. It reads stored
+// bytes with a decoder of its own. At each event that could break it, it checks
+//
+//   - one owner: nobody takes or releases what a living session holds, and what
+//     a server has in memory is what its callers made of it;
+//   - nothing acknowledged is lost or doubled: a crash at this moment, followed
+//     by a replay, would give exactly the last update that has ever been durable,
+//     and whoever was told that an update is kept, saved or released can rely
+//     on it; so no more is ever lost than what was not appended;
+//   - the write-ahead rule: no root holds what is not in the journal;
+//   - groups are durable whole or not at all;
+//   - a session is lost only by a seal or a revocation;
+//   - every wait ends: with its context, or when the world is healthy again;
+//     every server shuts down then, and leaves nothing behind.
+//
+// # How a seed repeats
+//
+// Each world is in a testing/synctest bubble, so time is simulated. Every call
+// to the database, every message and every hook of a game parks with the
+// world. One goroutine, the world's, waits until all others have come to rest,
+// takes up what has parked in an order of its own, and lets one event happen;
+// no two events have one time. Each process has its own source of ids and
+// jitter. What several goroutines of one server do at one moment must reach the
+// database in the same order whatever the scheduler does, and that is checked:
+// the tests run every seed twice and compare the traces.
+//
+//	make sim SEEDS=10000
+//	HOLDFAST_SEED=42 go test -count=1 -run TestSeeds ./internal/sim
+//
+// # Planted bugs
+//
+// A simulation that finds nothing proves little. A [Plant] is a bug that is put
+// between the servers and the database, so that no production code has a switch
+// for it, and tests assert that each is found.
+package sim

@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// shape is what a seed decides of its world before it begins.
+type shape struct {
+	servers, players int
+	lease            time.Duration
+	appendEvery      time.Duration
+	look             time.Duration // driver.Info.Look
+	group, writers   int           // driver.Info
+	timeout          time.Duration // of a call to the database
+	journal          int           // bytes
+	value            int           // bytes of a padded value; 0: none is
+	latency          time.Duration // of half a call
+	opEvery          time.Duration // between two acts of callers
+
+	// Chances of one call.
+	fail, lose, late, double, stall, crashAt float64
+
+	// Mean times between two faults; 0: never.
+	crashEvery, pauseEvery, cutEvery, blinkEvery, closeEvery, clockEvery, powerEvery time.Duration
+
+	drift float64 // of the database's clock
+	steal float64 // chance that an open steals
+	bus   bool
+	hook  bool // the game wants to finish before a hand-over
+	typed bool // games use profiles, not sessions
+	hot   bool // few players are wanted by everybody
+}
+
+// steady reports whether the database's clock runs as the servers' do and
+// nobody steals, so that a server knows when it is no longer the owner.
+func (s *shape) steady() bool { return s.drift == 0 && s.clockEvery == 0 && s.steal == 0 }
+
+// patient reports whether no call hangs for nearly as long as a lease, and
+// clocks run evenly: then only who is dead, paused or cut off may be sealed.
+func (s *shape) patient() bool { return s.steady() && s.stall == 0 && s.lease >= 8*time.Second }
+
+func drawShape(r *rand.Rand) shape {
+	between := func(a, b int) int { return a + r.IntN(b-a+1) }
+	ms := func(a, b int) time.Duration { return time.Duration(between(a, b)) * time.Millisecond }
+	often := func(chance float64, a, b int) time.Duration {
+		if r.Float64() >= chance {
+			return 0
+		}
+		return ms(a, b)
+	}
+	rate := func(chance, most float64) float64 {
+		if r.Float64() >= chance {
+			return 0
+		}
+		return most * r.Float64()
+	}
+	s := shape{
+		servers: between(2, 5), players: between(1, 30),
+		lease: ms(2000, 4000), appendEvery: ms(5, 60), look: ms(100, 500),
+		group: between(1, 16), writers: between(1, 2), timeout: ms(1000, 6000),
+		journal: 64 << 10, latency: ms(1, 8), opEvery: ms(5, 120),
+		fail: rate(0.7, 0.05), lose: rate(0.8, 0.1), late: rate(0.5, 0.03),
+		double: rate(0.5, 0.05), stall: rate(0.5, 0.01), crashAt: rate(0.5, 0.01),
+		crashEvery: often(0.6, 1000, 8000), pauseEvery: often(0.6, 1000, 6000),
+		cutEvery: often(0.5, 1000, 8000), blinkEvery: often(0.4, 3000, 15000),
+		closeEvery: often(0.4, 2000, 10000), clockEvery: often(0.25, 1000, 8000),
+		powerEvery: often(0.2, 3000, 10000),
+		steal:      rate(0.25, 0.1), bus: r.IntN(2) == 0, hook: r.IntN(2) == 0, typed: r.IntN(2) == 0, hot: r.IntN(3) == 0,
+	}
+	if r.IntN(4) == 0 {
+		s.lease = ms(8000, 12000)
+	}
+	if r.IntN(4) == 0 {
+		s.drift = 0.1 * (r.Float64() - 0.5)
+	}
+	if r.IntN(3) == 0 {
+		s.value = between(500, 4000)
+	}
+	return s
+}
+
+func (s *shape) String() string { return fmt.Sprintf("%+v", *s) }

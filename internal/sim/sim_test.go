@@ -1,0 +1,103 @@
+package sim
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// TestSeeds simulates worlds, each twice. HOLDFAST_SEEDS says how many seeds,
+// and HOLDFAST_SEED names the only one, whose whole trace is then printed if it
+// fails.
+func TestSeeds(t *testing.T) {
+	if only := fromEnv(t, "HOLDFAST_SEED", 0); only != 0 {
+		tryTwice(t, only, wholeTrace)
+		return
+	}
+	most := fromEnv(t, "HOLDFAST_SEEDS", defaultSeeds)
+	var last atomic.Uint64
+	var failed atomic.Bool
+	for n := range runtime.GOMAXPROCS(0) {
+		t.Run("Worker"+strconv.Itoa(n+1), func(t *testing.T) {
+			t.Parallel()
+			for seed := last.Add(1); seed <= most && !failed.Load(); seed = last.Add(1) {
+				tryTwice(t, seed, 80)
+				if t.Failed() {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+}
+
+// wholeTrace is more lines than any trace has.
+const wholeTrace = 1 << 30
+
+// tryTwice runs a world twice and reports a broken promise, or a difference
+// between the two runs.
+func tryTwice(t *testing.T, seed uint64, tail int) {
+	t.Helper()
+	a, b := Run(t, Config{Seed: seed}), Run(t, Config{Seed: seed})
+	if d := a.Trace.Diff(b.Trace); d != "" {
+		t.Errorf("seed %d: two runs differ:\n%s", seed, d)
+	}
+	if a.Err != nil {
+		t.Errorf("seed %d: %v\nreplay it with: HOLDFAST_SEED=%d go test -count=1 -run TestSeeds ./internal/sim\n%s",
+			seed, a.Err, seed, a.Trace.Tail(tail))
+	}
+}
+
+func TestSameSeedSameTrace(t *testing.T) {
+	const seed = 7
+	a, b := Run(t, Config{Seed: seed}), Run(t, Config{Seed: seed})
+	if len(a.Trace.Lines) < 1000 {
+		t.Errorf("Run(%d): a trace of %d lines, want at least 1000", seed, len(a.Trace.Lines))
+	}
+	if d := a.Trace.Diff(b.Trace); d != "" {
+		t.Errorf("Run(%d) twice: the traces differ:\n%s", seed, d)
+	}
+	if d := a.Trace.Diff(Run(t, Config{Seed: seed + 1}).Trace); d == "" {
+		t.Errorf("Run(%d) and Run(%d): the traces are the same", seed, seed+1)
+	}
+}
+
+// TestEveryFaultHappens checks that the worlds are not all peaceful ones.
+func TestEveryFaultHappens(t *testing.T) {
+	missing := map[string]bool{
+		"is killed": true, "is paused": true, "is cut off": true, "the power fails": true,
+		"the database is away": true, "clock jumps": true, "machine boots": true,
+		"(its answer is lost)": true, "(nobody listens)": true, "is late": true, "dropped": true,
+		"unreachable": true, "refused by": true, "session lost": true, "sealed by": true,
+		"revoked by": true, "changed together": true, "suspended": true, "hears": true,
+		"has finished with": true, "shut down": true, "rolls a change": true, "writes lazy": true,
+	}
+	const most = 300
+	for seed := uint64(1); seed <= most && len(missing) > 0; seed++ {
+		for _, line := range Run(t, Config{Seed: seed}).Trace.Lines {
+			for what := range missing {
+				if strings.Contains(line, what) {
+					delete(missing, what)
+				}
+			}
+		}
+	}
+	for what := range missing {
+		t.Errorf("no world of %d seeds had %q in its trace", most, what)
+	}
+}
+
+func fromEnv(t *testing.T, name string, unset uint64) uint64 {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return unset
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q: %v", name, s, err)
+	}
+	return n
+}

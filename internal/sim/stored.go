@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
+)
+
+// What follows reads the stored forms of package session independently of it,
+// so that the checker does not believe its own subject.
+
+// storedRoot is a root entry.
+type storedRoot struct {
+	Lock *struct {
+		Lease    string `json:"lease"`
+		Session  string `json:"session"`
+		Position uint64 `json:"position"`
+	} `json:"lock"`
+	Data json.RawMessage `json:"data"`
+}
+
+// storedLease is a lease entry.
+type storedLease struct {
+	Revoked []struct {
+		Session string `json:"session"`
+	} `json:"revoked"`
+	Sealed *struct{} `json:"sealed"`
+}
+
+// storedRecord is one record of a journal entry.
+type storedRecord struct {
+	session string
+	key     string
+	whole   bool
+	body    []byte
+	bytes   []byte // all of it
+}
+
+var errRecord = errors.New("journal record is cut")
+
+// splitRecords reads a journal entry.
+func splitRecords(b []byte) ([]storedRecord, error) {
+	if len(b) == 0 || b[0] != 1 {
+		return nil, errRecord
+	}
+	var rs []storedRecord
+	for b = b[1:]; len(b) > 0; {
+		var r storedRecord
+		if len(b) < 16 {
+			return nil, errRecord
+		}
+		all := b
+		r.session = driver.Version(b[:16]).String()
+		key, rest, ok := cut(b[16:])
+		if !ok || len(rest) == 0 {
+			return nil, errRecord
+		}
+		r.key, r.whole = string(key), rest[0] == 2
+		if r.body, b, ok = cut(rest[1:]); !ok {
+			return nil, errRecord
+		}
+		r.bytes = all[:len(all)-len(b)]
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+func cut(b []byte) (head, rest []byte, ok bool) {
+	n, used := binary.Uvarint(b)
+	if used <= 0 || n > uint64(len(b)-used) {
+		return nil, nil, false
+	}
+	return b[used : used+int(n)], b[used+int(n):], true
+}
+
+// head returns the number of the last update that a record carries.
+func (r *storedRecord) head() (int, error) {
+	if r.whole {
+		c, err := parseContent(r.body)
+		return c.head(), err
+	}
+	delta, err := document.DecodeDelta(r.body, nil)
+	if err != nil {
+		return 0, fmt.Errorf("decode delta: %w", err)
+	}
+	for _, c := range delta {
+		if c.Path == document.Field(headField) {
+			return strconv.Atoi(string(c.Value))
+		}
+	}
+	return 0, fmt.Errorf("delta of %d changes names no update", len(delta))
+}
+
+// headField is the field in which a document names the last update that it
+// holds. bagField is an object whose elements are changed one by one. lazyField
+// is written lazily, always with a higher number, and is no part of an update.
+const (
+	headField = "head"
+	bagField  = "bag"
+	lazyField = "lazy"
+)
+
+// content is a document as the model of a player sees it.
+type content struct {
+	fields map[string]string
+	bag    map[string]string // nil: there is none
+	late   string            // the lazy field's value
+}
+
+func (c content) clone() content {
+	n := content{fields: make(map[string]string, len(c.fields)+1), late: c.late}
+	for k, v := range c.fields {
+		n.fields[k] = v
+	}
+	if c.bag != nil {
+		n.bag = make(map[string]string, len(c.bag)+1)
+		for k, v := range c.bag {
+			n.bag[k] = v
+		}
+	}
+	return n
+}
+
+// head returns the number of the last update in it; 0: there was none.
+func (c content) head() int {
+	n, err := strconv.Atoi(c.fields[headField])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// lazy returns the lazy field's value; 0: there is none.
+func (c content) lazy() int {
+	n, err := strconv.Atoi(c.late)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// String is the same for two contents that mean the same, lazy fields aside.
+func (c content) String() string {
+	var b strings.Builder
+	write := func(prefix string, m map[string]string) {
+		keys := make([]string, 0, len(m))
+		for k := range m {
+			keys = append(keys, k)
+		}
+		sort.Strings(keys)
+		for _, k := range keys {
+			fmt.Fprintf(&b, "%s%s=%s;", prefix, k, m[k])
+		}
+	}
+	write("", c.fields)
+	if c.bag != nil {
+		b.WriteString("bag:")
+		write(".", c.bag)
+	}
+	return b.String()
+}
+
+// parseContent reads a document's JSON.
+func parseContent(b []byte) (content, error) {
+	c := content{fields: make(map[string]string)}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(b, &fields); err != nil {
+		return c, fmt.Errorf("read document %.80q: %w", b, err)
+	}
+	for k, v := range fields {
+		if k == lazyField {
+			c.late = string(v)
+			continue
+		}
+		if k != bagField {
+			c.fields[k] = string(v)
+			continue
+		}
+		var bag map[string]json.RawMessage
+		if err := json.Unmarshal(v, &bag); err != nil {
+			return c, fmt.Errorf("read bag %.80q: %w", v, err)
+		}
+		c.bag = make(map[string]string)
+		for k, v := range bag {
+			c.bag[k] = string(v)
+		}
+	}
+	return c, nil
+}
