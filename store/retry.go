@@ -40,13 +40,16 @@ func retry[T any](ctx context.Context, db *DB, read func(context.Context) (T, er
 }
 
 // readOnce makes one call within the budget, which ends with the DB at the
-// latest.
+// latest. It makes none if ctx has ended.
 func readOnce[T any](ctx context.Context, db *DB, read func(context.Context) (T, error)) (T, error) {
+	var none T
+	if err := db.sleep(ctx, 0); err != nil {
+		return none, fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
+	}
 	if db.limit != nil {
 		r := db.limit.Reserve()
 		if err := db.sleep(ctx, r.Delay()); err != nil {
 			r.Cancel()
-			var none T
 			return none, fmt.Errorf("%w: wait for the budget: %w", driver.ErrUnavailable, err)
 		}
 	}
