@@ -16,6 +16,7 @@ type request struct {
 	Session driver.Version `json:"session"` // that holds it
 	From    driver.Version `json:"from"`    // the asker's lease
 	Server  string         `json:"server"`  // the asker's name
+	stored  bool           // it came as an entry, and not by the bus
 }
 
 // ask rings, and creates a request to the holder of a lock, each once per lock.
@@ -80,10 +81,13 @@ func (srv *Server) asked(l *lease, rq request) {
 	}
 }
 
-// answer tells the asker that the key is free.
+// answer tells the asker that the key is free. A request that came by the bus
+// has no entry in most cases, and its asker deletes the one that it makes.
 func (srv *Server) answer(l *lease, rq request) {
 	srv.publish(rq.From, message{Free: rq.Key, Session: rq.Session})
-	srv.drop(requestKey(l.id, rq.From, rq.Session))
+	if rq.stored {
+		srv.drop(requestKey(l.id, rq.From, rq.Session))
+	}
 }
 
 // handOver lets the game finish, closes the session and calls done. If the
@@ -149,6 +153,7 @@ func (srv *Server) lookForRequests(l *lease) error {
 				srv.drop(e.Key)
 				continue
 			}
+			rq.stored = true
 			srv.asked(l, rq)
 		}
 		if !page.More {
