@@ -382,8 +382,9 @@ func (srv *Server) settleOwn(ctx context.Context, l *lease, key string, session 
 	if s := srv.byID(session); s != nil && !s.gone.Load() {
 		return false, nil // it is open, or closing: whoever wants it waits for that
 	}
-	// No append that is under way may still carry records of it.
-	if err := l.whenIdle(ctx); err != nil {
+	// No append that is under way may still carry records of it. If the lease is
+	// lost, whoever settles that settles this too.
+	if err := l.whenIdle(ctx); err != nil || l.over.Load() {
 		return false, err
 	}
 	r, _, err := srv.readRoot(ctx, key)

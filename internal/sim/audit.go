@@ -25,13 +25,15 @@ func (w *world) audit() {
 	w.until("all waits to end", w.idle)
 	auditor := w.startServer(0)
 	w.until("a server to start", w.idle)
+	var there []*player
 	for _, p := range w.check.players {
 		if p.stored.exists && w.err == nil {
+			there = append(there, p)
 			w.open(auditor, p, opening{})
 		}
 	}
 	w.until("all players to be opened", w.idle)
-	w.checkOpened(auditor)
+	w.checkOpened(auditor, there)
 	for _, in := range w.all {
 		if in != auditor && !in.dead && !in.closing && w.err == nil {
 			w.closeServer(in)
@@ -87,14 +89,16 @@ func (w *world) settled() bool {
 
 // checkOpened checks that a server that has opened everybody holds all that
 // was durable, and every group whole.
-func (w *world) checkOpened(in *instance) {
-	for _, p := range w.check.players {
+func (w *world) checkOpened(in *instance, ps []*player) {
+	if w.err != nil {
+		return
+	}
+	for _, p := range ps {
 		h := in.holdOf(p)
 		switch {
-		case w.err != nil || !p.stored.exists:
-			continue
 		case h == nil:
 			w.fail(fmt.Errorf("%s opened %v and does not hold it", in.name, p.key))
+			return
 		case h.head != p.durable:
 			w.fail(fmt.Errorf("%s opened %v at update %v, but %v was durable", in.name, p.key, h.head, p.durable))
 		}

@@ -25,7 +25,7 @@ type checker struct {
 	groups   int
 	leases   map[string]*leaseState
 	sessions map[string]*taking
-	patient  bool // no call hangs for as long as a lease, and clocks run evenly
+	patient  bool // no call hangs for nearly as long as a lease
 }
 
 // taking is how a session took its lock.

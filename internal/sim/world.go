@@ -126,11 +126,13 @@ func (w *world) settle() {
 			w.fail(fmt.Errorf("%s still calls the database after it has closed its store: %s %s", k.in.name, k.kind, k.what))
 		}
 		k.in.calls = append(k.in.calls, k)
-		if k.in.paused {
+		switch {
+		case k.in.dead: // it stays where it is until the world ends
+		case k.in.paused:
 			w.after(0, k.in, func() { w.admit(k) })
-			continue
+		default:
+			w.admit(k)
 		}
-		w.admit(k)
 	}
 	w.takeUp(&in)
 	w.watchProfiles()
@@ -167,7 +169,9 @@ func (w *world) takeUp(in *inbox) {
 		return cmp.Or(cmp.Compare(a.from.number, b.from.number), cmp.Compare(a.topic, b.topic), cmp.Compare(a.text, b.text))
 	})
 	for _, m := range in.messages {
-		w.post(m)
+		if !m.from.dead {
+			w.post(m)
+		}
 	}
 	slices.SortStableFunc(in.ends, func(a, b ending) int {
 		return cmp.Or(cmp.Compare(a.in.number, b.in.number), cmp.Compare(a.s.Key().ID, b.s.Key().ID), cmp.Compare(a.s.ID(), b.s.ID()))
@@ -201,7 +205,7 @@ func (w *world) loop(done func() bool) {
 }
 
 // run lives through the world from its beginning to its end.
-func (w *world) run(steps int) {
+func (w *world) run() {
 	for n := range w.slots {
 		w.after(w.upTo(time.Second), nil, func() { w.startServer(n) })
 	}
