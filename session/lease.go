@@ -164,7 +164,7 @@ func (srv *Server) take() (*lease, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.renewed, l.stood = sent, sent
+	l.renewed, l.stood = sent, time.Now()
 	l.trust = time.AfterFunc(time.Until(sent.Add(srv.opts.Lease)), l.suspend)
 	l.renewal = time.AfterFunc(srv.opts.renewEvery(), l.renew)
 	l.pageTimer = time.AfterFunc(time.Hour, l.append)
@@ -191,7 +191,7 @@ func (l *lease) trustedLocked(sent time.Time) bool {
 		return false // too old to mean anything; the next renewal decides
 	}
 	if time.Since(l.renewed) >= l.srv.opts.Lease {
-		l.stood = sent
+		l.stood = time.Now() // and not when it was sent: the database may have been away until now
 	}
 	l.renewed = sent
 	l.trust.Reset(time.Until(sent.Add(l.srv.opts.Lease)))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
 )
@@ -25,7 +26,8 @@ type checker struct {
 	groups   int
 	leases   map[string]*leaseState
 	sessions map[string]*taking
-	patient  bool // no call hangs for nearly as long as a lease
+	clock    *clock
+	lease    time.Duration // length of every lease
 }
 
 // taking is how a session took its lock.
@@ -42,7 +44,10 @@ type leaseState struct {
 	taker   *instance
 	gone    bool
 	sealed  bool
-	revoked []string // sessions, ever
+	revoked []string  // sessions, ever
+	renewal time.Time // the last that was applied
+	stood   time.Time // since when it has not run out
+	boot    string    // of the database's machine, at the last renewal
 	journal []journalEntry
 }
 
@@ -56,12 +61,13 @@ type journalRecord struct {
 	update  *update // the last that it carries
 }
 
-func newChecker(players int) *checker {
+func newChecker(s *shape, cl *clock) *checker {
 	c := &checker{
+		clock: cl, lease: s.lease,
 		byRoot: make(map[string]*player), updates: make(map[int]*update),
 		leases: make(map[string]*leaseState), sessions: make(map[string]*taking),
 	}
-	for n := range players {
+	for n := range s.players {
 		p := newPlayer(n)
 		c.players = append(c.players, p)
 		c.byRoot[p.root] = p
@@ -154,16 +160,35 @@ func (c *checker) leaseWritten(in *instance, w *driver.Write) error {
 	if err := json.Unmarshal(w.Value, &e); err != nil {
 		return fmt.Errorf("read lease %s: %w", id, err)
 	}
-	if e.Sealed != nil && !l.sealed && l.taker != in && c.patient && !l.taker.dead && !l.taker.disturbed {
-		return fmt.Errorf("%s sealed the lease of %s, which was away only as long as the database was", in.name, l.taker.name)
+	if e.Sealed != nil && !l.sealed && l.taker != in && c.hasty(in, l) {
+		return fmt.Errorf("%s sealed the lease of %s, and its own had just run out", in.name, l.taker.name)
 	}
 	l.sealed = e.Sealed != nil
+	if l.taker == in {
+		c.renewed(id, l)
+	}
 	for _, r := range e.Revoked {
 		if !slices.Contains(l.revoked, r.Session) {
 			l.revoked = append(l.revoked, r.Session)
 		}
 	}
 	return nil
+}
+
+// renewed notes that a server has written its own lease.
+func (c *checker) renewed(id string, l *leaseState) {
+	if time.Since(l.renewal) > c.lease {
+		l.stood = time.Now()
+	}
+	l.renewal, l.boot, l.taker.lease = time.Now(), c.clock.last().boot, id
+}
+
+// hasty reports whether a server that seals another's lease may not judge it:
+// its own has not stood for a lease length, so that not the other but the
+// database may have been away.
+func (c *checker) hasty(in *instance, l *leaseState) bool {
+	own := c.leases[in.lease]
+	return own != nil && l.boot == c.clock.last().boot && time.Since(own.stood) < c.lease
 }
 
 // rootWritten checks a player's root after a commit that wrote it: nobody has

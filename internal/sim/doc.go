@@ -36,7 +36,8 @@
 //     on it; so no more is ever lost than what was not appended;
 //   - the write-ahead rule: no root holds what is not in the journal;
 //   - groups are durable whole or not at all;
-//   - a session is lost only by a seal or a revocation;
+//   - a session is lost only by a seal or a revocation, and nobody seals whose
+//     own lease has just run out, as when the database was away;
 //   - every wait ends: with its context, or when the world is healthy again;
 //     every server shuts down then, and leaves nothing behind.
 //

@@ -21,19 +21,19 @@ type instance struct {
 	slot     int
 	number   int
 	name     string
+	lease    string // id of the lease that it took last
 	conn     *conn
 	db       *store.DB
 	srv      *session.Server // nil until it is open
 	profiles *profile.Server // over srv, where games use profiles
 
-	up        bool // its server is open
-	dead      bool // killed, or gone after its Close
-	killed    bool
-	paused    bool
-	closing   bool
-	disturbed bool // it was paused or cut off once
-	resumed   time.Time
-	cut       time.Time // until then it does not reach the database
+	up      bool // its server is open
+	dead    bool // killed, or gone after its Close
+	killed  bool
+	paused  bool
+	closing bool
+	resumed time.Time
+	cut     time.Time // until then it does not reach the database
 
 	calls []*call // under way
 	hooks []*hook
@@ -147,7 +147,7 @@ func (w *world) retire(in *instance) {
 func (w *world) pause(in *instance) {
 	d := w.upTo(3 * w.shape.lease)
 	w.trace.add("%s is paused for %v", in.name, d)
-	in.paused, in.disturbed = true, true
+	in.paused = true
 	w.after(d, nil, func() { w.resume(in) })
 }
 
@@ -169,7 +169,7 @@ func (w *world) resume(in *instance) {
 func (w *world) cutOff(in *instance) {
 	d := w.upTo(3 * w.shape.lease)
 	w.trace.add("%s is cut off for %v", in.name, d)
-	in.cut, in.disturbed = time.Now().Add(d), true
+	in.cut = time.Now().Add(d)
 }
 
 // closeServer shuts a server down properly.

@@ -37,10 +37,6 @@ type shape struct {
 // longer be the owner, whatever the database's clock does.
 func (s *shape) steady() bool { return s.steal == 0 }
 
-// patient reports whether no call hangs for nearly as long as a lease: then
-// only who is dead, paused or cut off may be sealed.
-func (s *shape) patient() bool { return s.stall == 0 && s.lease >= 8*time.Second }
-
 func drawShape(r *rand.Rand) shape {
 	between := func(a, b int) int { return a + r.IntN(b-a+1) }
 	ms := func(a, b int) time.Duration { return time.Duration(between(a, b)) * time.Millisecond }

@@ -62,9 +62,8 @@ func newWorld(c Config) *world {
 		strays: make(map[string]bool),
 	}
 	w.shape = drawShape(w.rng)
-	w.check = newChecker(w.shape.players)
-	w.check.patient = w.shape.patient()
 	w.db, w.clock = mem.Open(), newClock(1+w.shape.drift)
+	w.check = newChecker(&w.shape, w.clock)
 	w.slots = make([]*instance, w.shape.servers)
 	w.trace.add("seed %d: %v", c.Seed, &w.shape)
 	return w
