@@ -31,13 +31,6 @@ func (srv *Server) drop(key string) {
 	srv.choreLocked()
 }
 
-// need takes back that an entry is to be deleted: it is written anew.
-func (srv *Server) need(key string) {
-	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	srv.chores.entries = slices.DeleteFunc(srv.chores.entries, func(k string) bool { return k == key })
-}
-
 // leave closes a session that nobody has, in the background.
 func (srv *Server) leave(s *Session) {
 	s.ending.Store(true)

@@ -15,7 +15,7 @@
 //	<kind>/<id>                      the root: lock, position, birth, data
 //	~lease/<lease>                   a server: its name, length, revocations, seal
 //	~journal/<lease>/<number>        one append: changes not yet in their roots
-//	~request/<lease>/<from>/<session> another server asks for what a session holds
+//	~request/<lease>/<from>/<id>     another server asks for what a session holds
 //	~confirm                         written by package store
 //
 // All changes to them are conditional commits, and a version that has passed

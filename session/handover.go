@@ -16,7 +16,7 @@ type request struct {
 	Session driver.Version `json:"session"` // that holds it
 	From    driver.Version `json:"from"`    // the asker's lease
 	Server  string         `json:"server"`  // the asker's name
-	stored  bool           // it came as an entry, and not by the bus
+	entry   string         // under which it is stored; empty: it came by the bus
 }
 
 // ask rings, and creates a request to the holder of a lock, each once per lock.
@@ -40,8 +40,7 @@ func (op *opening) ask(l *lease, held *lock) error {
 		return err
 	}
 	op.withdraw()
-	op.asked, op.request = held.Session, requestKey(held.Lease, l.id, held.Session)
-	op.srv.need(op.request)
+	op.asked, op.request = held.Session, requestKey(held.Lease, l.id, id)
 	op.srv.db.Go(store.Attempt{
 		Batch: driver.Batch{ID: id, Writes: []driver.Write{{Key: op.request, Mode: driver.Always, Value: value}}},
 		Lane:  store.Waited,
@@ -85,8 +84,8 @@ func (srv *Server) asked(l *lease, rq request) {
 // has no entry in most cases, and its asker deletes the one that it makes.
 func (srv *Server) answer(l *lease, rq request) {
 	srv.publish(rq.From, message{Free: rq.Key, Session: rq.Session})
-	if rq.stored {
-		srv.drop(requestKey(l.id, rq.From, rq.Session))
+	if rq.entry != "" {
+		srv.drop(rq.entry)
 	}
 }
 
@@ -153,7 +152,7 @@ func (srv *Server) lookForRequests(l *lease) error {
 				srv.drop(e.Key)
 				continue
 			}
-			rq.stored = true
+			rq.entry = e.Key
 			srv.asked(l, rq)
 		}
 		if !page.More {

@@ -138,6 +138,8 @@ func requestPrefix(lease driver.Version) string {
 	return store.SystemKey("request", lease.String()) + "/"
 }
 
-func requestKey(lease, from, session driver.Version) string {
-	return store.SystemKey("request", lease.String(), from.String(), session.String())
+// requestKey has an id of its own for each request, so that a deletion which is
+// carried out late, after its answer was lost, never hits a newer one.
+func requestKey(lease, from, id driver.Version) string {
+	return store.SystemKey("request", lease.String(), from.String(), id.String())
 }

@@ -125,6 +125,7 @@ func (w *world) settle() {
 			w.fail(fmt.Errorf("%s still calls the database after it has closed its store: %s %s", k.in.name, k.kind, k.what))
 		}
 		k.in.calls = append(k.in.calls, k)
+		w.noteSent(k)
 		switch {
 		case k.in.dead: // it stays where it is until the world ends
 		case k.in.paused:
@@ -139,6 +140,16 @@ func (w *world) settle() {
 		w.abort(in)
 	}
 	w.tellAll()
+}
+
+// noteSent lets the checker look at what a commit is about to do.
+func (w *world) noteSent(k *call) {
+	if k.group == nil {
+		return
+	}
+	for i := range k.group.Batches {
+		w.check.sent(k.in, &k.group.Batches[i])
+	}
 }
 
 // alike puts calls that cannot be told apart together: goroutines of one server
