@@ -446,15 +446,24 @@ func (l *lease) lose(cause error) {
 }
 
 // whenIdle returns when no append is under way: now, or after the answer.
-func (l *lease) whenIdle(ctx context.Context) error {
-	l.mu.Lock()
-	if l.flight == nil || l.over.Load() {
-		l.mu.Unlock()
-		return nil
-	}
+func (l *lease) whenIdle(ctx context.Context) error { return wait(ctx, l.idleSoon()) }
+
+// idleSoon returns a channel that is closed when the append that is under way
+// now has been answered; it is closed already if there is none.
+func (l *lease) idleSoon() <-chan struct{} {
 	done := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.flight == nil || l.over.Load() {
+		close(done)
+		return done
+	}
 	l.idle = append(l.idle, func() { close(done) })
-	l.mu.Unlock()
+	return done
+}
+
+// wait waits for a channel to be closed, or for ctx to end.
+func wait(ctx context.Context, done <-chan struct{}) error {
 	select {
 	case <-done:
 		return nil

@@ -338,8 +338,9 @@ func (srv *Server) settleLater(l *lease, key string, session driver.Version, the
 	if busy {
 		return st
 	}
+	idle := l.idleSoon() // here, not whenever the goroutine gets to it: a simulation replays exactly
 	srv.work(func() {
-		settled, err := srv.settleOwn(srv.ctx, l, key, session)
+		settled, err := srv.settleOwn(srv.ctx, l, key, session, idle)
 		srv.mu.Lock()
 		delete(srv.settling, session)
 		then := st.then
@@ -377,14 +378,14 @@ func (srv *Server) settleAgain(l *lease) {
 
 // settleOwn settles a lock on this server's own lease whose session is not
 // open: it was lost, or its opening was cancelled or its answer never came. It
-// reports whether the lock is gone.
-func (srv *Server) settleOwn(ctx context.Context, l *lease, key string, session driver.Version) (bool, error) {
+// reports whether the lock is gone. Idle is closed when no append is under way
+// any more that may still carry records of the session.
+func (srv *Server) settleOwn(ctx context.Context, l *lease, key string, session driver.Version, idle <-chan struct{}) (bool, error) {
 	if s := srv.byID(session); s != nil && !s.gone.Load() {
 		return false, nil // it is open, or closing: whoever wants it waits for that
 	}
-	// No append that is under way may still carry records of it. If the lease is
-	// lost, whoever settles that settles this too.
-	if err := l.whenIdle(ctx); err != nil || l.over.Load() {
+	// If the lease is lost, whoever settles that settles this too.
+	if err := wait(ctx, idle); err != nil || l.over.Load() {
 		return false, err
 	}
 	r, _, err := srv.readRoot(ctx, key)
