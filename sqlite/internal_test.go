@@ -135,6 +135,28 @@ func TestShare(t *testing.T) {
 			t.Errorf("due beside another = %v, want %v", got, pause)
 		}
 	})
+	t.Run("ManyShortAbsencesAreAPause", func(t *testing.T) {
+		s := share{since: start, left: start}
+		now := start
+		for now.Sub(start) <= 2*busyAlone {
+			if now = now.Add(time.Millisecond); s.due(now) != 0 {
+				t.Fatalf("due %v after the start = a pause, want none: the file is open all the time", now.Sub(start))
+			}
+			s.left = now
+		}
+	})
+	t.Run("ShortAbsencesThatAreTooFewAreNone", func(t *testing.T) {
+		s := share{since: start, left: start}
+		for i := range 3 {
+			now := start.Add(time.Duration(i) * time.Millisecond)
+			s.due(now.Add(time.Millisecond))
+			s.left = now.Add(time.Millisecond)
+		}
+		s.left = start.Add(busyAlone)
+		if got := s.due(start.Add(busyAlone)); got != pause {
+			t.Errorf("due after 3 ms away = %v, want %v", got, pause)
+		}
+	})
 	t.Run("TimeAwayIsAPause", func(t *testing.T) {
 		now := s.left.Add(pause)
 		if got := s.due(now); got != 0 || s.since != now {

@@ -17,6 +17,10 @@ const (
 	patience  = 5 * time.Second      // after which a locked file is ErrUnavailable
 	pause     = 2 * time.Millisecond // long enough for everyone who looks to find the file open
 
+	// scattered is how long a writer must have been away in all, a little at a
+	// time, so that others found the file open by chance and it need not pause.
+	scattered = 2 * pause
+
 	// busyAlone and busyShared are how long a writer may go on without a
 	// pause: while it has seen no other, and for sharedFor after it saw one
 	// commit. The first costs 4% and bounds how long a newcomer waits.
@@ -57,30 +61,33 @@ func sleep(ctx context.Context, d time.Duration) error {
 // share is what a writer knows of the other processes, to leave them room. The
 // turn guards it.
 type share struct {
-	since    time.Time // when it began to write without a pause
-	left     time.Time // when it last let go of the file
-	other    time.Time // when another process was last seen to have committed
-	commits  int64     // SQLite's count of others' commits, as last seen
-	observed bool      // commits was set
+	since    time.Time     // when it began to write without a pause
+	away     time.Duration // how long the file was open since then, in all
+	left     time.Time     // when it last let go of the file
+	other    time.Time     // when another process was last seen to have committed
+	commits  int64         // SQLite's count of others' commits, as last seen
+	observed bool          // commits was set
 }
 
 // due returns how long to wait before the file is locked again; a wait that it
 // returns counts as made.
 func (s *share) due(now time.Time) time.Duration {
-	away := now.Sub(s.left)
-	if away >= pause {
-		s.since = now
-		return 0
-	}
+	open := now.Sub(s.left)
+	s.away += open
 	limit := busyAlone
 	if now.Sub(s.other) < sharedFor {
 		limit = busyShared
 	}
-	if now.Sub(s.since) < limit {
+	var wait time.Duration
+	switch {
+	case open >= pause:
+	case now.Sub(s.since) < limit:
 		return 0
+	case s.away < scattered:
+		wait = pause - open
 	}
-	s.since = now.Add(pause - away)
-	return pause - away
+	s.since, s.away = now.Add(wait), 0
+	return wait
 }
 
 // observe takes note of the count of others' commits.
