@@ -462,14 +462,19 @@ func (l *lease) idleSoon() <-chan struct{} {
 	return done
 }
 
-// wait waits for a channel to be closed, or for ctx to end.
+// wait waits for a channel to be closed, or for ctx to end. If both have come,
+// the channel counts.
 func wait(ctx context.Context, done <-chan struct{}) error {
 	select {
 	case <-done:
-		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		select {
+		case <-done:
+		default:
+			return context.Cause(ctx)
+		}
 	}
+	return nil
 }
 
 // wait calls fn when the changes have been appended, or cannot be any more.
