@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
 )
@@ -16,6 +17,10 @@ type Attempt struct {
 	// Tries is how often it is sent before it is given up as ErrUncertain.
 	// Zero means the DB's Tries; negative means until an answer comes.
 	Tries int
+	// Before is when it must have been sent for the first time. One that is
+	// still waiting then, for its turn or for a database that does not answer,
+	// is given up as ErrLate. Zero means that it waits.
+	Before time.Time
 	// Done is called once, with the time of the commit or an error. For an
 	// attempt that was recognised after its answer was lost, the time is that
 	// of the commit which confirmed it. Done runs on a goroutine of the DB and
@@ -34,6 +39,11 @@ type attempt struct {
 	bytes int
 
 	waiter chan result // of capacity one; nil if nobody waits
+}
+
+// late reports whether the attempt may not be sent any more.
+func (a *attempt) late(now time.Time) bool {
+	return a.lost == 0 && !a.Before.IsZero() && !now.Before(a.Before)
 }
 
 // result is an outcome for one who waits.

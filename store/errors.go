@@ -19,6 +19,9 @@ var (
 	// ErrUncertain means that an attempt's answer was lost and that what is in
 	// the database no longer tells whether it was applied.
 	ErrUncertain = errors.New("outcome unknown")
+	// ErrLate means that an attempt could not be sent before the time that it
+	// named. Nothing of it was sent.
+	ErrLate = errors.New("not sent in time")
 	// ErrSkip is returned by an Update's function that wants the entry left as
 	// it is. Update then returns the entry and no error.
 	ErrSkip = errors.New("leave the entry as it is")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
@@ -87,6 +88,10 @@ func (db *DB) send(as []*attempt, urgent bool, wait time.Duration) {
 		db.answered(as, urgent, nil, driver.ErrClosed)
 		return
 	}
+	if as = db.dropLate(as); len(as) == 0 {
+		db.answered(nil, urgent, nil, nil)
+		return
+	}
 	g := driver.Group{Batches: make([]driver.Batch, len(as)), Urgent: urgent}
 	for i, a := range as {
 		g.Batches[i] = a.Batch
@@ -107,6 +112,28 @@ func (db *DB) send(as []*attempt, urgent bool, wait time.Duration) {
 		db.alert.note(err)
 	}
 	db.answered(as, urgent, outcomes, err)
+}
+
+// dropLate gives up the attempts that may not be sent any more, and returns the
+// others.
+func (db *DB) dropLate(as []*attempt) []*attempt {
+	now := time.Now()
+	if !slices.ContainsFunc(as, func(a *attempt) bool { return a.late(now) }) {
+		return as
+	}
+	var ended settled
+	var rest []*attempt
+	db.mu.Lock()
+	for _, a := range as {
+		if !a.late(now) {
+			rest = append(rest, a)
+			continue
+		}
+		db.settle(&ended, a, driver.Moment{}, ErrLate)
+	}
+	db.mu.Unlock()
+	db.finish(ended)
+	return rest
 }
 
 // answered settles, repeats or confirms each attempt of a group.
