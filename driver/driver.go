@@ -88,6 +88,7 @@ type Info struct {
 	Name    string        // the engine: "mem", "sqlite", "postgres"
 	Look    time.Duration // how often to look for another server's requests; zero means with each renewal of a lease
 	Writers int           // calls of Commit at one time that still raise the rate; at least 1
+	Readers int           // calls of Read at one time that still raise the rate, beyond which reads travel together; zero means any number
 	Group   int           // batches in one call beyond which the rate no longer rises; 1 to MaxGroup
 }
 

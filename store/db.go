@@ -65,6 +65,7 @@ type DB struct {
 	idle     chan struct{} // closed when open drops to 0 while closing
 	dice     *rand.Rand    // for jitter
 
+	gather  gather
 	entropy sync.Mutex // serialises reads of opts.Entropy
 	jobs    jobs       // requests of Stores
 }
@@ -95,6 +96,7 @@ func New(drv driver.DB, o *Options) (*DB, error) {
 	db.mx, db.dice = mx, rand.New(rand.NewChaCha8(seed))
 	db.alert = newCritical(&db.opts, mx.critical)
 	db.owner = make(map[*turn]*attempt)
+	db.gather = gather{drv: drv, most: db.info.Readers, timeout: db.opts.Timeout}
 	db.ctx, db.stop = context.WithCancel(context.Background())
 	return db, nil
 }
@@ -134,9 +136,10 @@ func (db *DB) NewVersion() (driver.Version, error) {
 // Read returns the entries under keys at one moment. It repeats the call until
 // it is answered or ctx ends; the error then matches driver.ErrUnavailable and
 // the context's cause. An entry that does not verify comes with Damaged set.
+// Where the database has as many calls as it likes, reads that wait share one.
 func (db *DB) Read(ctx context.Context, keys ...string) (driver.Snapshot, error) {
 	return retry(ctx, db, func(ctx context.Context) (driver.Snapshot, error) {
-		return db.drv.Read(ctx, keys...)
+		return db.gather.read(ctx, db.ctx, keys)
 	})
 }
 
