@@ -65,6 +65,7 @@ func Run(t *testing.T, h Harness) {
 		{"Damage", damageFacts},
 		{"Lifecycle", lifecycleFacts},
 		{"Model", modelFacts},
+		{"Transfer", slices.Concat(transferFacts, movingFacts)},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, f := range group.facts {
