@@ -1,0 +1,290 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/holdfast-games/holdfast/driver"
+)
+
+// DB is a database on a PostgreSQL server, or on one that speaks its protocol.
+// It implements driver.DB; its methods are safe for concurrent use, also beside
+// other processes that use the same schema.
+type DB struct {
+	begin   string // the statement that begins a commit's transaction
+	writes  *pgxpool.Pool
+	urgent  *pgxpool.Pool
+	reads   *pgxpool.Pool
+	writers int
+	only    bool // for reading alone
+	calls   calls
+}
+
+var _ driver.DB = (*DB)(nil)
+
+// Isolation is how far the server keeps transactions apart. Every promise is
+// kept at either.
+type Isolation string
+
+// The levels of isolation.
+const (
+	// ReadCommitted is the faster one: commits lock the rows that they name, and
+	// nothing else.
+	ReadCommitted Isolation = "read-committed"
+	// Serializable is for servers whose policy asks for it. Commits that the
+	// server refuses to put in order are tried again.
+	Serializable Isolation = "serializable"
+)
+
+// begin returns the statement that begins a transaction, "" if there is no such
+// level.
+func (i Isolation) begin() string {
+	switch i {
+	case ReadCommitted:
+		return "BEGIN ISOLATION LEVEL READ COMMITTED"
+	case Serializable:
+		return "BEGIN ISOLATION LEVEL SERIALIZABLE"
+	}
+	return ""
+}
+
+// Options are the settings of Open. A nil *Options has the defaults.
+type Options struct {
+	// Connections is how many connections to the server there are at most, 3 to
+	// 1000. One of them, or two if there are six or more, are kept for urgent
+	// groups; the rest are for commits and for reads in equal parts. Zero means
+	// what the URL's parameter connections says, or 10.
+	Connections int
+	// Schema is the schema that the tables are in, which is made if it is
+	// missing. Empty means what the URL's parameter schema says, or "holdfast".
+	Schema string
+	// Isolation is the level of commits' transactions. Empty means what the
+	// URL's parameter isolation says, or ReadCommitted.
+	Isolation Isolation
+	// ReadOnly opens what exists for reading alone, on a replica too: whatever
+	// writes is ErrReadOnly, and nothing is migrated.
+	ReadOnly bool
+	// MustExist makes Open ErrNoDatabase if the schema has no tables of
+	// Holdfast's, instead of making them.
+	MustExist bool
+	// NoMigrate leaves the tables as they are: if they are missing or older
+	// than this program needs, Open is ErrSchema.
+	NoMigrate bool
+}
+
+func (o *Options) connections() int {
+	if o == nil {
+		return 0
+	}
+	return o.Connections
+}
+
+func (o *Options) schema() string {
+	if o == nil {
+		return ""
+	}
+	return o.Schema
+}
+
+func (o *Options) isolation() Isolation {
+	if o == nil {
+		return ""
+	}
+	return o.Isolation
+}
+
+func (o *Options) readOnly() bool  { return o != nil && o.ReadOnly }
+func (o *Options) mustExist() bool { return o != nil && o.MustExist }
+func (o *Options) noMigrate() bool { return o != nil && o.NoMigrate }
+
+// Open connects to the database that a postgres:// URL names. Beside those that
+// PostgreSQL's own programs know, the URL may have the parameters schema,
+// connections and isolation, which Options override.
+//
+// Unless Options forbid it, Open makes the schema if it is missing and brings
+// its tables up to date; several programs may do so at once. It blocks until
+// that is done and a connection for urgent groups stands, or ctx ends.
+//
+// A URL that is wrong is ErrInvalid; a login that is refused ErrLogin; a missing
+// database ErrNoDatabase; a server before PostgreSQL 15 ErrVersion; one that
+// cannot be written to ErrReadOnly; a schema with tables of someone else's
+// ErrForeign, of a newer Holdfast ErrFormat, of an older one with NoMigrate
+// ErrSchema; no answer, or no connection left, ErrUnavailable. No error quotes
+// the password.
+func Open(ctx context.Context, url string, o *Options) (*DB, error) {
+	s, err := parse(url, o)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL database: %w", err)
+	}
+	db, err := s.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open PostgreSQL database %s: %w", s.place(), explainOpen(ctx, err))
+	}
+	return db, nil
+}
+
+// place names the database, for errors.
+func (s *settings) place() string {
+	c := s.pool.ConnConfig
+	return fmt.Sprintf("%q on %s port %d, schema %q", c.Database, c.Host, c.Port, s.schema)
+}
+
+// open looks at the server and its tables, and makes the pools.
+func (s *settings) open(ctx context.Context) (*DB, error) {
+	if err := ended(ctx); err != nil {
+		return nil, err
+	}
+	server, err := s.examine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.connect(ctx, server)
+}
+
+// connect makes the pools, and a connection for urgent groups, so that a server
+// that has too few says so now.
+func (s *settings) connect(ctx context.Context, server server) (*DB, error) {
+	urgent := 1
+	if s.connections >= 6 {
+		urgent = 2
+	}
+	writers := (s.connections - urgent) / 2
+	db := &DB{begin: s.isolation.begin(), writers: writers, only: s.readOnly}
+	var err error
+	db.writes, err = s.newPool(server, writers, 0)
+	if err == nil {
+		db.urgent, err = s.newPool(server, urgent, 1)
+	}
+	if err == nil {
+		db.reads, err = s.newPool(server, s.connections-urgent-writers, 0)
+	}
+	for _, p := range []*pgxpool.Pool{db.urgent, db.reads} {
+		if err == nil {
+			err = p.Ping(ctx)
+		}
+	}
+	if err != nil {
+		db.closePools()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *DB) closePools() {
+	for _, p := range []*pgxpool.Pool{db.writes, db.urgent, db.reads} {
+		if p != nil {
+			p.Close()
+		}
+	}
+}
+
+// Info implements driver.DB.
+func (db *DB) Info() driver.Info {
+	return driver.Info{Name: "postgres", Writers: db.writers, Group: 256}
+}
+
+// Close implements driver.DB.
+func (db *DB) Close() error {
+	if !db.calls.close() {
+		return driver.ErrClosed
+	}
+	db.closePools()
+	return nil
+}
+
+// enter lets a call in. Unless it returns an error, the call ends with
+// db.calls.leave.
+func (db *DB) enter(ctx context.Context) error {
+	if !db.calls.enter() {
+		return driver.ErrClosed
+	}
+	err := ended(ctx)
+	if err != nil {
+		db.calls.leave()
+	}
+	return err
+}
+
+// use calls f with a connection of a pool. The error that it returns matches
+// the contract's, and is wrapped with what was being done.
+func (db *DB) use(ctx context.Context, pool *pgxpool.Pool, what string, f func(c *pgxpool.Conn) error) error {
+	err := db.enter(ctx)
+	if err == nil {
+		defer db.calls.leave()
+		var c *pgxpool.Conn
+		if c, err = pool.Acquire(ctx); err == nil {
+			err = f(c)
+			if stale(c, err) && ctx.Err() == nil {
+				pool.Reset()
+			}
+			c.Release()
+		}
+		err = explain(ctx, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// stale reports whether the other connections of a pool are probably of no use
+// any more: the server cut this one, or it is no longer the primary and the new
+// one is elsewhere.
+func stale(c *pgxpool.Conn, err error) bool {
+	return code(err) == codeReadOnly || err != nil && c.Conn().IsClosed()
+}
+
+var errReadOnly = fmt.Errorf("%w: it was opened for reading alone", driver.ErrReadOnly)
+
+// writable returns an error if the database was opened for reading alone, or is
+// closed, or ctx has ended.
+func (db *DB) writable(ctx context.Context) error {
+	err := db.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.calls.leave()
+	if db.only {
+		return errReadOnly
+	}
+	return nil
+}
+
+// errCut means that a transaction did not reach its end.
+var errCut = errors.New("the transaction was not committed")
+
+// calls counts the calls under way.
+type calls struct {
+	mu     sync.Mutex // guards closed, and that no call enters afterwards
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func (c *calls) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.wg.Add(1)
+	return true
+}
+
+func (c *calls) leave() { c.wg.Done() }
+
+// close lets no further call in and waits for those under way. It returns
+// false if it was called before.
+func (c *calls) close() bool {
+	c.mu.Lock()
+	closed := c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if !closed {
+		c.wg.Wait()
+	}
+	return !closed
+}

@@ -1,0 +1,7 @@
+-- Says of entries what is retained of them.
+-- $1 keys, sorted
+UPDATE entries AS e SET
+  retained = (SELECT count(*) FROM history AS h WHERE h.key = e.key),
+  oldest = (SELECT min(h.replaced) FROM history AS h WHERE h.key = e.key AND NOT h.kept)
+FROM unnest($1::bytea[]) AS i (key)
+WHERE e.key = i.key
