@@ -31,6 +31,7 @@ type Fleet struct {
 type member struct {
 	srv   *profile.Server
 	store *store.DB
+	bus   *bus.Bus
 	link  *link
 	ended bool
 }
@@ -54,12 +55,23 @@ func (f *Fleet) Server(name string, schema *profile.Schema, o *profile.Options) 
 	if o != nil {
 		opts = *o
 	}
-	opts.Session.Name, opts.Session.Bus = name, f.bus
-	m := &member{link: &link{DB: f.db}}
+	b, err := f.bus.Open(&bus.Options{Logger: opts.Session.Logger})
+	if err != nil {
+		f.t.Fatalf("holdfasttest: open a bus: %v", err)
+	}
+	opts.Session.Name, opts.Session.Bus = name, b
+	m := &member{link: &link{DB: f.db}, bus: b}
 	m.srv, m.store = start(f.t, m.link, schema, &opts)
 	f.members[m.srv] = m
 	f.order = append(f.order, m)
 	return m.srv
+}
+
+// Bus returns a server's end of the bus that connects the fleet, for a game that
+// uses it for messages of its own. It is closed with the server.
+func (f *Fleet) Bus(srv *profile.Server) *bus.Bus {
+	f.t.Helper()
+	return f.member(srv).bus
 }
 
 // Advance lets d pass, with everything that the fleet does meanwhile.
@@ -68,14 +80,15 @@ func (f *Fleet) Advance(d time.Duration) {
 	synctest.Wait()
 }
 
-// Crash ends a server as SIGKILL would: nothing of it reaches the database any
-// more, and nothing that is in its memory only will ever be seen. Whoever opens
+// Crash ends a server as SIGKILL would: nothing of it reaches the database or
+// the bus any more, and nothing that is in its memory only will ever be seen. Whoever opens
 // one of its players waits until its lease has run out.
 func (f *Fleet) Crash(srv *profile.Server) {
 	f.t.Helper()
 	m := f.member(srv)
 	m.link.cut.Store(true)
 	m.ended = true
+	_ = m.bus.Close()
 }
 
 // Cut parts a server from the database until Join: its calls get no answer.
@@ -99,6 +112,7 @@ func (f *Fleet) Stop(srv *profile.Server) {
 	m := f.member(srv)
 	m.ended = true
 	stop(f.t, m.srv, m.store)
+	_ = m.bus.Close()
 }
 
 func (f *Fleet) member(srv *profile.Server) *member {
@@ -116,14 +130,15 @@ func (f *Fleet) close() {
 	for _, m := range f.order {
 		if !m.ended && !m.link.cut.Load() {
 			stop(f.t, m.srv, m.store)
+			_ = m.bus.Close()
 			continue
 		}
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
 		_, _ = m.srv.Close(now) // its players cannot be saved: that is what a crash means
 		_ = m.store.Close(now)
+		_ = m.bus.Close() // unless that is done
 	}
-	_ = f.bus.Close()
 	synctest.Wait()
 }
 

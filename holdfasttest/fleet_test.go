@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/holdfasttest"
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
@@ -37,6 +38,26 @@ func TestAPlayerHopsBetweenServers(t *testing.T) {
 		p := holdfasttest.MustOpen(t, a, "42")
 		holdfasttest.MustUpdate(t, p, award(5))
 		want(t, holdfasttest.MustOpen(t, b, "42"), 505)
+	})
+}
+
+func TestGamesTalkOverTheFleetsBus(t *testing.T) {
+	holdfasttest.Run(t, func(t *testing.T, f *holdfasttest.Fleet) {
+		a, b := f.Server("a", player, nil), f.Server("b", player, nil)
+		got := make(chan string, 9)
+		if _, err := f.Bus(b).Subscribe("chat", func(m bus.Message) { got <- string(m.Data) }); err != nil {
+			t.Fatalf("Subscribe: %v", err)
+		}
+		if err := f.Bus(a).Publish(t.Context(), "chat", []byte("hello")); err != nil {
+			t.Errorf("Publish: %v", err)
+		}
+		if text := <-got; text != "hello" {
+			t.Errorf("b got %q, want hello", text)
+		}
+		f.Crash(a)
+		if err := f.Bus(a).Publish(t.Context(), "chat", nil); !errors.Is(err, bus.ErrClosed) {
+			t.Errorf("Publish of a crashed server: %v, want ErrClosed", err)
+		}
 	})
 }
 

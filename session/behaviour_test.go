@@ -328,6 +328,39 @@ func TestBlinkOfTheDatabaseKillsNoFleet(t *testing.T) {
 	})
 }
 
+// A database that takes no writes for a while, and still answers reads, looks
+// to a server whose own lease still stands as if the others had died.
+func TestOutageThatOneLeaseOutlivesKillsNobody(t *testing.T) {
+	for end := 9400 * time.Millisecond; end < 10600*time.Millisecond; end += 30 * time.Millisecond {
+		bubble(t, func(w *world) {
+			var fleet []host
+			var ss []*session.Session
+			for i, name := range []string{"birch", "cedar", "elder"} {
+				h := w.server(name, slow())
+				fleet = append(fleet, h)
+				s := w.open(h, session.Key{Kind: "player", ID: fmt.Sprint(i)})
+				w.set(s, "coins", "1")
+				ss = append(ss, s)
+				time.Sleep(350 * time.Millisecond)
+			}
+			time.Sleep(20 * time.Second)
+			for _, h := range fleet {
+				h.f.Use(faulty.All(faulty.Fault{Err: faulty.ErrDown}, faulty.Commit))
+			}
+			time.Sleep(end)
+			for _, h := range fleet {
+				h.wake()
+			}
+			time.Sleep(15 * time.Second)
+			for i, s := range ss {
+				if err := s.Err(); err != nil {
+					t.Errorf("after %v without writes, session of server %d: %v", end, i, err)
+				}
+			}
+		})
+	}
+}
+
 func TestHandOverLetsTheGameFinish(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -10,12 +10,13 @@
 // names the lease and the session; ten thousand idle sessions cost one renewal
 // of one lease.
 //
-// In the database there are five sorts of entries:
+// In the database there are six sorts of entries:
 //
 //	<kind>/<id>                      the root: lock, position, birth, data
 //	~lease/<lease>                   a server: its name, length, revocations, seal
 //	~journal/<lease>/<number>        one append: changes not yet in their roots
 //	~request/<lease>/<from>/<id>     another server asks for what a session holds
+//	~unfinished                      a copy into this database is not whole yet: no lease is taken
 //	~confirm                         written by package store
 //
 // All changes to them are conditional commits, and a version that has passed
@@ -107,7 +108,8 @@
 // under the holder's lease and rings by the [Bus]. The holder lets its game
 // finish (Options.HandOver), closes the session, and deletes the request; the
 // asking server, which looks at the root meanwhile, takes the lock. Everything
-// works without a bus, at the pace of looking into the database.
+// works without a bus, at the pace of looking into the database; a server that
+// may have missed a message of the bus looks at once.
 //
 // # What may be lost when
 //

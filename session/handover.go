@@ -21,13 +21,14 @@ type request struct {
 
 // ask rings, and creates a request to the holder of a lock, each once per lock.
 // With a bus, which is likely to be heard and answered before the next look, the
-// request waits for that: the release need not queue behind it.
+// request waits for that: the release need not queue behind it. If the bus
+// refuses the message, it does not wait.
 func (op *opening) ask(l *lease, held *lock) error {
 	if op.asked == held.Session {
 		return nil
 	}
-	op.srv.publish(held.Lease, message{Ask: op.rootKey, Session: held.Session, From: l.id})
-	if op.srv.opts.Bus != nil && op.rung != held.Session {
+	rung := op.srv.publish(held.Lease, message{Ask: op.rootKey, Session: held.Session, From: l.id})
+	if rung && op.rung != held.Session {
 		op.rung = held.Session
 		return nil
 	}

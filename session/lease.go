@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -121,6 +122,7 @@ type lease struct {
 	entry     leaseEntry
 	version   driver.Version
 	renewed   time.Time     // before the last good renewal was sent
+	heard     time.Time     // when that was answered
 	stood     time.Time     // since when the lease has stood without running out
 	queue     [][]*changes  // groups that have turned and wait for an append
 	flight    *appending    // the append or renewal under way
@@ -154,17 +156,24 @@ func (srv *Server) take() (*lease, error) {
 	}
 	sent := time.Now()
 	_, err = srv.db.Commit(srv.ctx, store.Attempt{
-		Batch: driver.Batch{ID: id, Writes: []driver.Write{{Key: leaseKey(id), Value: value}}},
+		Batch: driver.Batch{
+			ID:     id,
+			Checks: []driver.Check{{Key: UnfinishedKey()}},
+			Writes: []driver.Write{{Key: leaseKey(id), Value: value}},
+		},
 		Lane:  store.Urgent,
 		Tries: -1,
 	})
+	if err = srv.unfinished(srv.ctx, err); errors.Is(err, ErrUnfinished) {
+		return nil, fmt.Errorf("take a lease: %w", err)
+	}
 	if err != nil {
 		srv.drop(leaseKey(id)) // it may have been taken, or may yet be
 		return nil, fmt.Errorf("take a lease: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.renewed, l.stood = sent, time.Now()
+	l.renewed, l.heard, l.stood = sent, time.Now(), time.Now()
 	l.trust = time.AfterFunc(time.Until(sent.Add(srv.opts.Lease)), l.suspend)
 	l.renewal = time.AfterFunc(srv.opts.renewEvery(), l.renew)
 	l.pageTimer = time.AfterFunc(time.Hour, l.append)
@@ -193,7 +202,7 @@ func (l *lease) trustedLocked(sent time.Time) bool {
 	if time.Since(l.renewed) >= l.srv.opts.Lease {
 		l.stood = time.Now() // and not when it was sent: the database may have been away until now
 	}
-	l.renewed = sent
+	l.renewed, l.heard = sent, time.Now()
 	l.trust.Reset(time.Until(sent.Add(l.srv.opts.Lease)))
 	return l.suspended.Swap(false)
 }
@@ -208,6 +217,27 @@ func (l *lease) standing(d time.Duration) (ok bool, wait time.Duration) {
 	}
 	left := d - time.Since(l.stood)
 	return left <= 0, left
+}
+
+// trustedUntil returns when the lease runs out unless it is renewed, by this
+// server's own clock.
+func (l *lease) trustedUntil() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.renewed.Add(l.srv.opts.Lease)
+}
+
+// renewedSince reports whether a renewal was sent after t and answered at least
+// as long ago as grace. If none was sent since, it sends one.
+func (l *lease) renewedSince(t time.Time, grace time.Duration) bool {
+	l.mu.Lock()
+	since, heard := l.renewed.After(t), l.heard
+	l.mu.Unlock()
+	if !since {
+		l.renew()
+		return false
+	}
+	return time.Since(heard) >= grace
 }
 
 // end makes the lease over, and ends its sessions. It returns false if it was

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/store"
@@ -160,13 +161,14 @@ type Saved struct {
 }
 
 // Bus carries messages between servers, so that they need not wait for their
-// next look into the database. Every message may be lost, doubled, late or out
-// of order. Implementations must be safe for concurrent use.
+// next look into the database: it is what a server needs of a *bus.Bus. Every
+// message may be lost, doubled, late or out of order. Its methods are safe for
+// concurrent use.
 type Bus interface {
-	// Publish sends a message to all subscribers of a topic. It does not wait
-	// for them.
-	Publish(ctx context.Context, topic string, msg []byte) error
-	// Subscribe calls fn for each message of a topic until cancel is called.
-	// fn must not block and must not keep msg.
-	Subscribe(topic string, fn func(msg []byte)) (cancel func(), err error)
+	// PublishSystem sends a message to all subscribers of one of Holdfast's own
+	// topics. It does not wait for them.
+	PublishSystem(ctx context.Context, topic string, msg []byte) error
+	// SubscribeSystem calls fn, which does not block, for each message of a
+	// topic, and when some may have been missed, until cancel is called.
+	SubscribeSystem(topic string, fn func(bus.Message)) (cancel func(), err error)
 }

@@ -50,7 +50,7 @@ func (s *Session) Save(ctx context.Context) error {
 		}
 		s.saving.waiters = append(s.saving.waiters, func(err error) { done <- err })
 		s.mu.Unlock()
-		return s.await(ctx, done, fmt.Sprintf("save %v", s.key))
+		return s.await(ctx, done, "save")
 	}
 	after := s.latestLocked()
 	s.waiters = append(s.waiters, saveWaiter{after, func(err error) { done <- err }})
@@ -60,7 +60,7 @@ func (s *Session) Save(ctx context.Context) error {
 	if after != nil {
 		s.lease.begin(false)
 	}
-	return s.await(ctx, done, fmt.Sprintf("save %v", s.key))
+	return s.await(ctx, done, "save")
 }
 
 // SaveSoon saves the document in the background, if it is dirty or has lazy

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/store"
 )
@@ -43,14 +44,16 @@ type Server struct {
 	told     bool                // the game was told that the server is suspended
 	seen     map[string]sighting // by lease key
 	unsub    func()              // from the bus
+	bell     chan struct{}       // level: look into the database now
 	chores   chores
 }
 
-// sighting is when a version of a lease was first seen, by this server's
-// clock.
+// sighting is when a version of a lease was first seen, and first found expired,
+// by this server's clock.
 type sighting struct {
 	version driver.Version
 	at      time.Time
+	expired time.Time // zero: it was not
 }
 
 // Open starts a server: it takes a lease and begins to look for requests and
@@ -67,7 +70,7 @@ func Open(ctx context.Context, db *store.DB, o *Options) (*Server, error) {
 		fresh: make(chan struct{}), closed: make(chan struct{}),
 		sessions: make(map[string]*Session), ids: make(map[driver.Version]*Session),
 		opens: make(map[string]*opening), seen: make(map[string]sighting),
-		settling: make(map[driver.Version]*settling),
+		settling: make(map[driver.Version]*settling), bell: make(chan struct{}, 1),
 	}
 	srv.ctx, srv.stop = context.WithCancel(context.Background())
 	if srv.mx, err = newMetrics(opts.Metrics, srv); err != nil {
@@ -510,7 +513,7 @@ type message struct {
 	Free    string         `json:"free,omitempty"` // root key
 }
 
-func topic(lease driver.Version) string { return "holdfast.lease." + lease.String() }
+func topic(lease driver.Version) string { return bus.SystemPrefix + "lease." + lease.String() }
 
 // maxMessage bounds a message from the bus, in bytes.
 const maxMessage = 4096
@@ -521,8 +524,13 @@ func (srv *Server) subscribe(l *lease) func() {
 	if srv.opts.Bus == nil {
 		return nil
 	}
-	cancel, err := srv.opts.Bus.Subscribe(topic(l.id), func(b []byte) {
+	cancel, err := srv.opts.Bus.SubscribeSystem(topic(l.id), func(msg bus.Message) {
+		if msg.Missed {
+			srv.lookNow()
+			return
+		}
 		var m message
+		b := msg.Data
 		if len(b) > maxMessage || json.Unmarshal(b, &m) != nil {
 			srv.opts.Logger.Warn("message from the bus not understood", "bytes", len(b), "text", strings.ToValidUTF8(string(b[:min(len(b), 80)]), "?"))
 			return
@@ -536,16 +544,37 @@ func (srv *Server) subscribe(l *lease) func() {
 	return cancel
 }
 
-func (srv *Server) publish(to driver.Version, m message) {
+// publish tells the holder of a lease something, and reports whether it is on
+// its way.
+func (srv *Server) publish(to driver.Version, m message) bool {
 	if srv.opts.Bus == nil {
-		return
+		return false
 	}
 	b, err := json.Marshal(m)
 	if err == nil {
-		err = srv.opts.Bus.Publish(srv.ctx, topic(to), b)
+		err = srv.opts.Bus.PublishSystem(srv.ctx, topic(to), b)
 	}
 	if err != nil {
 		srv.opts.Logger.Debug("message not published", "err", err)
+	}
+	return err == nil
+}
+
+// lookNow has the server look into the database without waiting for its time:
+// it may have missed a message.
+func (srv *Server) lookNow() {
+	select {
+	case srv.bell <- struct{}{}:
+	default:
+	}
+}
+
+// wakeOpenings has all keys that are being opened looked at again.
+func (srv *Server) wakeOpenings() {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	for _, op := range srv.opens {
+		op.wake()
 	}
 }
 

@@ -190,7 +190,7 @@ func (s *Session) Sync(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	s.lease.wait(c, func(err error) { done <- err })
-	return s.await(ctx, done, "wait for the journal")
+	return s.await(ctx, done, "wait for the journal of")
 }
 
 // latestLocked returns the newest changes that may not have been answered yet.
@@ -213,9 +213,9 @@ func (s *Session) await(ctx context.Context, done <-chan error, what string) err
 	trouble := s.lease.trouble
 	s.lease.mu.Unlock()
 	if trouble != nil {
-		return fmt.Errorf("%s: %w: %w: the journal waits: %w", what, store.ErrUncertain, context.Cause(ctx), trouble)
+		return fmt.Errorf("%s %v: %w: %w: the journal waits: %w", what, s.key, store.ErrUncertain, context.Cause(ctx), trouble)
 	}
-	return fmt.Errorf("%s: %w: %w", what, store.ErrUncertain, context.Cause(ctx))
+	return fmt.Errorf("%s %v: %w: %w", what, s.key, store.ErrUncertain, context.Cause(ctx))
 }
 
 // Close appends what is pending, saves everything and releases the lock in one
@@ -227,7 +227,7 @@ func (s *Session) await(ctx context.Context, done <-chan error, what string) err
 func (s *Session) Close(ctx context.Context) error {
 	done := make(chan error, 1)
 	s.close(func(err error) { done <- err })
-	return s.await(ctx, done, fmt.Sprintf("close %v", s.key))
+	return s.await(ctx, done, "close")
 }
 
 // close starts closing and calls fn when it has come to its end.

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/mem"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
@@ -33,9 +32,7 @@ func TestHandOverMovesAnOpenSession(t *testing.T) {
 			bubble(t, func(w *world) {
 				var o session.Options
 				if name == "bus" {
-					local := bus.NewLocal()
-					w.t.Cleanup(func() { _ = local.Close() })
-					o.Bus = local
+					o.Bus = w.bus()
 				}
 				a, b := w.server("a", &o), w.server("b", &o)
 				s := w.open(a, alice)

@@ -131,9 +131,11 @@ func leaseMalformed(w *world) {
 // deaf is a bus that carries nothing and says so.
 type deaf struct{}
 
-func (deaf) Publish(context.Context, string, []byte) error { return errors.New("bus down") }
+func (deaf) PublishSystem(context.Context, string, []byte) error { return errors.New("bus down") }
 
-func (deaf) Subscribe(string, func([]byte)) (func(), error) { return nil, errors.New("bus down") }
+func (deaf) SubscribeSystem(string, func(bus.Message)) (func(), error) {
+	return nil, errors.New("bus down")
+}
 
 func busDown(w *world) {
 	o := &session.Options{Bus: deaf{}}
@@ -148,9 +150,7 @@ func busDown(w *world) {
 }
 
 func databaseDown(w *world) {
-	local := bus.NewLocal()
-	w.t.Cleanup(func() { _ = local.Close() })
-	o := &session.Options{Bus: local}
+	o := &session.Options{Bus: w.bus()}
 	a, b := w.server("a", o), w.server("b", o)
 	s := w.open(a, alice)
 	w.set(s, "coins", "1")

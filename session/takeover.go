@@ -16,6 +16,7 @@ import (
 type expiry struct {
 	left      time.Duration // until it expires; not positive if it has
 	watched   time.Duration // for how long this server has seen this version of it
+	since     time.Time     // when this server first found it expired, if it has
 	otherBoot bool          // it is from before the machine's last boot
 }
 
@@ -31,22 +32,35 @@ func (srv *Server) expiry(e *driver.Entry, entry *leaseEntry, now driver.Moment)
 	defer srv.mu.Unlock()
 	was, ok := srv.seen[e.Key]
 	if !ok || was.version != e.Version {
-		was = sighting{e.Version, time.Now()}
-		srv.seen[e.Key] = was
+		was = sighting{version: e.Version, at: time.Now()}
 	}
 	watched := time.Since(was.at)
 	if age < 0 {
 		age = watched
 	}
-	return expiry{left: entry.length() - age, watched: watched}
+	left := entry.length() - age
+	if left <= 0 && was.expired.IsZero() {
+		was.expired = time.Now()
+	}
+	srv.seen[e.Key] = was
+	return expiry{left: left, watched: watched, since: was.expired}
 }
+
+// sealGrace is how long a database that takes writes must have taken them
+// before a lease is sealed for not having been renewed: longer than any server's
+// pause between two tries to renew.
+const sealGrace = 400 * time.Millisecond
 
 // sealExpired seals an expired lease, if this server may judge it: its own
 // lease must have stood for the longer of the two lengths, and it must have seen
 // the other's unmoved for that one's length. So a database's clock that jumps
-// ahead, as after the machine has slept, makes nobody seal the living. It
+// ahead, as after the machine has slept, makes nobody seal the living. And its
+// own lease must have been renewed after the other was found expired, and a
+// little time have passed: so a database that was away, or took no writes, while
+// one lease ran out and the other did not yet, gives both the time to renew. It
 // reports whether the lease is sealed now.
 func (srv *Server) sealExpired(ctx context.Context, e *driver.Entry, entry *leaseEntry, x expiry) (bool, error) {
+	var before time.Time
 	if !x.otherBoot {
 		l, err := srv.current(ctx)
 		if err != nil {
@@ -55,11 +69,17 @@ func (srv *Server) sealExpired(ctx context.Context, e *driver.Entry, entry *leas
 		if ok, _ := l.standing(max(entry.length(), srv.opts.Lease)); !ok || x.watched < entry.length() {
 			return false, nil
 		}
+		if !l.renewedSince(x.since, sealGrace) {
+			return false, nil
+		}
+		before = l.trustedUntil()
 	}
 	sealed := *entry
 	sealed.Sealed = &seal{By: srv.opts.Name, Reason: "expired"}
-	if err := srv.rewriteLease(ctx, e, &sealed); err != nil {
-		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUncertain) {
+	// It is tried once, and not after one's own lease has run out: what was decided
+	// before the database went away must not be carried out when it is back.
+	if err := srv.rewriteLease(ctx, e, &sealed, store.Attempt{Tries: 1, Before: before}); err != nil {
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUncertain) || errors.Is(err, store.ErrLate) {
 			return false, nil // renewed, or sealed by somebody: the next look tells
 		}
 		return false, fmt.Errorf("seal the lease of %q: %w", entry.Name, err)
@@ -74,14 +94,15 @@ func (srv *Server) sealExpired(ctx context.Context, e *driver.Entry, entry *leas
 func (srv *Server) revoke(ctx context.Context, e *driver.Entry, entry *leaseEntry, session driver.Version, reason string) error {
 	revoked := *entry
 	revoked.Revoked = append(slices.Clone(entry.Revoked), revocation{Session: session, By: srv.opts.Name, Reason: reason})
-	err := srv.rewriteLease(ctx, e, &revoked)
+	err := srv.rewriteLease(ctx, e, &revoked, store.Attempt{})
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain) {
 		return fmt.Errorf("revoke a session of %q: %w", entry.Name, err)
 	}
 	return nil
 }
 
-func (srv *Server) rewriteLease(ctx context.Context, e *driver.Entry, entry *leaseEntry) error {
+// rewriteLease replaces another's lease entry, by an attempt of some tries.
+func (srv *Server) rewriteLease(ctx context.Context, e *driver.Entry, entry *leaseEntry, at store.Attempt) error {
 	value, err := entry.encode()
 	if err != nil {
 		return err
@@ -90,10 +111,9 @@ func (srv *Server) rewriteLease(ctx context.Context, e *driver.Entry, entry *lea
 	if err != nil {
 		return err
 	}
-	_, err = srv.db.Commit(ctx, store.Attempt{
-		Batch: driver.Batch{ID: id, Writes: []driver.Write{{Key: e.Key, Version: e.Version, Value: value}}},
-		Lane:  store.Urgent,
-	})
+	at.Batch = driver.Batch{ID: id, Writes: []driver.Write{{Key: e.Key, Version: e.Version, Value: value}}}
+	at.Lane = store.Urgent
+	_, err = srv.db.Commit(ctx, at)
 	return err
 }
 

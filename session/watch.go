@@ -8,7 +8,8 @@ import (
 )
 
 // watch looks for requests, as often as the database likes, and for dead
-// servers about twice a second, until the server closes.
+// servers about twice a second, until the server closes. If a message of the bus
+// may have been missed, it looks at once.
 func (srv *Server) watch() {
 	every := srv.db.Driver().Info().Look
 	if every <= 0 {
@@ -17,13 +18,16 @@ func (srv *Server) watch() {
 	patrol := min(500*time.Millisecond, srv.opts.Lease/4)
 	last, again := time.Now(), time.Now()
 	for srv.ctx.Err() == nil {
-		pause(srv.ctx, every)
+		rung := srv.nextLook(every)
 		l, err := srv.current(srv.ctx)
 		if err != nil {
 			return
 		}
 		if err := srv.lookForRequests(l); err != nil && srv.ctx.Err() == nil {
 			srv.opts.Logger.Error("look failed", "err", err)
+		}
+		if rung {
+			srv.wakeOpenings()
 		}
 		if time.Since(last) >= patrol {
 			last = time.Now()
@@ -34,6 +38,26 @@ func (srv *Server) watch() {
 			srv.settleAgain(l)
 		}
 	}
+}
+
+// lookPause is the shortest time between two looks, however often messages are
+// missed.
+const lookPause = 5 * time.Millisecond
+
+// nextLook waits until it is time to look, and reports whether that is so
+// because a message may have been missed.
+func (srv *Server) nextLook(every time.Duration) (rung bool) {
+	first := min(every, lookPause)
+	pause(srv.ctx, first)
+	t := time.NewTimer(every - first)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-srv.bell:
+		return true
+	case <-srv.ctx.Done():
+	}
+	return false
 }
 
 // settleGrace is how long after a seal the other servers leave the settling to
@@ -100,7 +124,7 @@ func (srv *Server) quarantine(e *driver.Entry, err error) {
 	name := "quarantine of " + e.Key
 	srv.mu.Lock()
 	was, ok := srv.seen[name]
-	srv.seen[name] = sighting{e.Version, time.Now()}
+	srv.seen[name] = sighting{version: e.Version, at: time.Now()}
 	srv.mu.Unlock()
 	if !ok || was.version != e.Version {
 		srv.opts.Logger.Error("a lease cannot be dealt with and stays as it is", "lease", e.Key, "err", err)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/faulty"
@@ -33,6 +34,17 @@ func bubble(t *testing.T, fn func(w *world)) {
 		fn(w)
 		synctest.Wait()
 	})
+}
+
+// bus returns a bus that servers of this process share.
+func (w *world) bus() *bus.Bus {
+	w.t.Helper()
+	b, err := bus.NewLocal().Open(nil)
+	if err != nil {
+		w.t.Fatalf("Open: %v", err)
+	}
+	w.t.Cleanup(func() { _ = b.Close() })
+	return b
 }
 
 // open keeps the shared database open when one server's store is closed.

@@ -17,7 +17,7 @@ const patienceLimit = 5 * time.Minute
 // wait, every dead server's affairs, and every player's data.
 func (w *world) audit() {
 	w.trace.add("the world becomes healthy")
-	w.calm, w.blink = true, time.Time{}
+	w.calm, w.blink, w.frozen = true, time.Time{}, time.Time{}
 	for _, in := range w.all {
 		in.cut = time.Time{}
 		w.resume(in)

@@ -3,6 +3,8 @@ package sim
 import (
 	"context"
 	"slices"
+
+	"github.com/holdfast-games/holdfast/bus"
 )
 
 // simBus carries messages between servers, some of them late, twice or not at
@@ -14,7 +16,7 @@ type simBus struct {
 type subscription struct {
 	in    *instance
 	topic string
-	fn    func([]byte)
+	fn    func(bus.Message)
 }
 
 // message is on its way over the bus.
@@ -22,23 +24,25 @@ type message struct {
 	from  *instance
 	topic string
 	text  string
+	// It was lost, and the receivers are told so.
+	missed bool
 }
 
 // busEnd is one server's end of the bus.
 type busEnd struct{ in *instance }
 
-// Publish implements session.Bus.
-func (b *busEnd) Publish(_ context.Context, topic string, msg []byte) error {
+// PublishSystem implements session.Bus.
+func (b *busEnd) PublishSystem(_ context.Context, topic string, msg []byte) error {
 	w := b.in.w
 	w.mu.Lock()
-	w.inbox.messages = append(w.inbox.messages, message{b.in, topic, string(msg)})
+	w.inbox.messages = append(w.inbox.messages, message{from: b.in, topic: topic, text: string(msg)})
 	w.mu.Unlock()
 	w.signal()
 	return nil
 }
 
-// Subscribe implements session.Bus.
-func (b *busEnd) Subscribe(topic string, fn func([]byte)) (func(), error) {
+// SubscribeSystem implements session.Bus.
+func (b *busEnd) SubscribeSystem(topic string, fn func(bus.Message)) (func(), error) {
 	w := b.in.w
 	s := &subscription{b.in, topic, fn}
 	w.mu.Lock()
@@ -51,12 +55,16 @@ func (b *busEnd) Subscribe(topic string, fn func([]byte)) (func(), error) {
 	}, nil
 }
 
-// post sends a message on its way.
+// post sends a message on its way. If it is lost, the receivers may be told that
+// they missed something.
 func (w *world) post(m message) {
 	w.trace.add("%s tells %s", m.from.name, m.text)
 	copies := 1
 	if !w.calm && w.chance(0.2) {
 		copies = w.rng.IntN(3)
+	}
+	if copies == 0 && w.chance(0.5) {
+		m.missed, copies = true, 1
 	}
 	for range copies {
 		d := w.latency()
@@ -76,11 +84,17 @@ func (w *world) ring(m message) {
 		if s.topic != m.topic || s.in.dead {
 			continue
 		}
-		w.trace.add("%s hears %s", s.in.name, m.text)
+		msg := bus.Message{Topic: m.topic, Missed: m.missed}
+		if m.missed {
+			w.trace.add("%s misses a message", s.in.name)
+		} else {
+			w.trace.add("%s hears %s", s.in.name, m.text)
+			msg.Data = []byte(m.text)
+		}
 		if s.in.paused {
-			s.in.held = append(s.in.held, func() { s.fn([]byte(m.text)) })
+			s.in.held = append(s.in.held, func() { s.fn(msg) })
 			continue
 		}
-		s.fn([]byte(m.text))
+		s.fn(msg)
 	}
 }

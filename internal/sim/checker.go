@@ -27,7 +27,6 @@ type checker struct {
 	leases   map[string]*leaseState
 	sessions map[string]*taking
 	hasty    map[driver.Version]bool // batches that write another's lease, and whether they judge it too early
-	stalls   bool                    // calls may hang
 	clock    *clock
 	lease    time.Duration // length of every lease
 }
@@ -65,7 +64,7 @@ type journalRecord struct {
 
 func newChecker(s *shape, cl *clock) *checker {
 	c := &checker{
-		hasty: make(map[driver.Version]bool), clock: cl, lease: s.lease, stalls: s.stall > 0,
+		hasty: make(map[driver.Version]bool), clock: cl, lease: s.lease,
 		byRoot: make(map[string]*player), updates: make(map[int]*update),
 		leases: make(map[string]*leaseState), sessions: make(map[string]*taking),
 	}
@@ -187,11 +186,9 @@ func (c *checker) renewed(id string, l *leaseState) {
 
 // sent looks at a batch that is on its way for the first time: a server that
 // writes another's lease may not judge it unless its own has stood for a lease
-// length. Else not the other, but the database may have been away. Where calls
-// hang, a seal that was decided upon in time may be sent late, and nothing is
-// said of it.
+// length. Else not the other, but the database may have been away.
 func (c *checker) sent(in *instance, b *driver.Batch) {
-	if _, seen := c.hasty[b.ID]; seen || c.stalls {
+	if _, seen := c.hasty[b.ID]; seen {
 		return
 	}
 	for i := range b.Writes {

@@ -307,7 +307,7 @@ func (w *world) reach(k *call) {
 	switch {
 	case k.dropped:
 		w.trace.add("%s %s %s dropped", k.in.name, k.kind, k.what)
-	case w.unreachable(k.in):
+	case w.unreachable(k):
 		w.trace.add("%s %s %s unreachable", k.in.name, k.kind, k.what)
 		if !w.chance(0.3) { // else it hangs until its context ends
 			w.answer(k, errCut)
@@ -395,10 +395,12 @@ func (w *world) abort(in *instance) {
 	}
 }
 
-// unreachable reports whether the database cannot be reached by a server.
-func (w *world) unreachable(in *instance) bool {
+// unreachable reports whether a call does not reach the database, or is one
+// that it does not take now.
+func (w *world) unreachable(k *call) bool {
 	now := time.Now()
-	return now.Before(w.blink) || now.Before(in.cut)
+	writes := k.kind == "commit" || k.kind == "delete"
+	return now.Before(w.blink) || now.Before(k.in.cut) || writes && now.Before(w.frozen)
 }
 
 // isCorrupt reports whether an error is one that a healthy database never causes.

@@ -15,7 +15,8 @@
 //   - servers are killed, at any time and at the very moment of a commit; they
 //     are paused as by SIGSTOP for longer than their leases, cut off from the
 //     database, shut down with too little time, and started again;
-//   - the database is away for longer than a lease; its clock drifts and jumps;
+//   - the database is away for longer than a lease, or takes no writes and can
+//     still be read; its clock drifts and jumps;
 //     the power fails, and its machine boots with a new clock;
 //   - messages between servers are late, lost and doubled; games take their
 //     time before a hand-over.

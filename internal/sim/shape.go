@@ -23,7 +23,7 @@ type shape struct {
 	fail, lose, late, double, stall, crashAt float64
 
 	// Mean times between two faults; 0: never.
-	crashEvery, pauseEvery, cutEvery, blinkEvery, closeEvery, clockEvery, powerEvery time.Duration
+	crashEvery, pauseEvery, cutEvery, blinkEvery, freezeEvery, closeEvery, clockEvery, powerEvery time.Duration
 
 	drift float64 // of the database's clock
 	steal float64 // chance that an open steals
@@ -68,6 +68,7 @@ func drawShape(r *rand.Rand) shape {
 	if r.IntN(4) == 0 {
 		s.lease = ms(8000, 12000)
 	}
+	s.freezeEvery = often(0.3, 3000, 15000)
 	if r.IntN(4) == 0 {
 		s.drift = 0.1 * (r.Float64() - 0.5)
 	}

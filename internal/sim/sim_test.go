@@ -68,7 +68,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 func TestEveryFaultHappens(t *testing.T) {
 	missing := map[string]bool{
 		"is killed": true, "is paused": true, "is cut off": true, "the power fails": true,
-		"the database is away": true, "clock jumps": true, "machine boots": true,
+		"the database is away": true, "takes no writes": true, "clock jumps": true, "machine boots": true,
 		"(its answer is lost)": true, "(nobody listens)": true, "is late": true, "dropped": true,
 		"unreachable": true, "refused by": true, "session lost": true, "sealed by": true,
 		"revoked by": true, "changed together": true, "suspended": true, "hears": true,

@@ -33,6 +33,7 @@ type world struct {
 	steps   int
 	last    time.Time       // of the last event
 	blink   time.Time       // until then nobody reaches the database
+	frozen  time.Time       // until then it takes no writes
 	calm    bool            // no more faults
 	err     error           // the first broken promise
 	calls   int             // operations begun, for their numbers
@@ -236,6 +237,7 @@ func (w *world) beginFaults() {
 	w.repeat(s.cutEvery, func() { w.withOne(w.cutOff) })
 	w.repeat(s.closeEvery, func() { w.withOne(w.closeServer) })
 	w.repeat(s.blinkEvery, w.blinkOut)
+	w.repeat(s.freezeEvery, w.freeze)
 	w.repeat(s.clockEvery, w.disturbClock)
 	w.repeat(s.powerEvery, w.powerCut)
 }
@@ -277,6 +279,14 @@ func (w *world) blinkOut() {
 	d := w.upTo(3 * w.shape.lease)
 	w.trace.add("the database is away for %v", d)
 	w.blink = time.Now().Add(d)
+}
+
+// freeze makes the database refuse writes for a while, as if its disk were full
+// or its replica away. It can still be read.
+func (w *world) freeze() {
+	d := w.upTo(3 * w.shape.lease)
+	w.trace.add("the database takes no writes for %v", d)
+	w.frozen = time.Now().Add(d)
 }
 
 // powerCut kills all servers at once, and perhaps the database's machine boots.
