@@ -22,6 +22,7 @@ type benchCmd struct {
 	JSON   bool     `name:"json" help:"Write the figures as one JSON list."`
 	Quick  bool     `help:"Measure everything in some seconds: enough to see that it works, not to judge a machine."`
 	Only   []string `placeholder:"NAME,…" help:"Measure only these: a name, or the part of one before a dot, such as save."`
+	Bus    string   `placeholder:"URL" help:"The bus over which servers hand players over: nats://…, postgres://… (LISTEN and NOTIFY), nats-embedded: or local: (the default, within this process)."`
 	Strict bool     `help:"Exit with 1 if a figure missed its limit."`
 	Worker string   `hidden:"" help:"Be the other process of a measurement."`
 }
@@ -30,7 +31,8 @@ type benchCmd struct {
 func (*benchCmd) Help() string {
 	return "Each figure stands beside a yardstick, measured in the same run and in turns with it: what a bare program does on this machine. " +
 		"Without --db it is measured on SQLite files in a temporary folder (HOLDFAST_DB is not read); with --db on that database, " +
-		"with players of a kind of their own, who are deleted again. All takes some minutes, and the machine should have nothing else to do. " +
+		"with players of a kind of their own, who are deleted again, and in PostgreSQL in schemas of their own, holdfast_bench_…, which are removed again. " +
+		"Two at one time on one database disturb each other. All takes some minutes (save.snapshot alone takes five), and the machine should have nothing else to do. " +
 		"The names are: " + strings.Join(bench.Names(), ", ") + "."
 }
 
@@ -54,10 +56,16 @@ func (c *benchCmd) Run(ctx context.Context, e *env, k *kong.Context) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	line, err := openBenchBus(ctx, c.Bus)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, line.close()) }()
 	o, err := c.options(e, given, dir)
 	if err != nil {
 		return err
 	}
+	o.Bus, o.BusName = line.connect, line.name()
 	figures, err := measure(ctx, e, o)
 	if errors.Is(err, bench.ErrName) {
 		return usageError{err}
@@ -99,17 +107,13 @@ func (c *benchCmd) options(e *env, given, dir string) (*bench.Options, error) {
 	}
 	o := &bench.Options{
 		Dir: dir, Quick: c.Quick, Only: c.Only,
-		URL: func(name string) string {
-			if given != "" {
-				return given
-			}
-			return (&url.URL{Scheme: "sqlite", Path: filepath.Join(dir, name+".db")}).String()
-		},
+		URL: benchURL(given, dir),
 		Open: func(ctx context.Context, url string) (driver.DB, error) {
 			return openEngine(ctx, e.engines, url, creating)
 		},
 		Worker: func(ctx context.Context, url, role string) *exec.Cmd {
-			cmd := exec.CommandContext(ctx, self, "bench", "--db", url, "--worker", role)
+			cmd := exec.CommandContext(ctx, self, "bench", "--worker", role)
+			cmd.Env = append(os.Environ(), "HOLDFAST_DB="+url) // others can read a command line, and a URL may have a password
 			cmd.Stderr = e.err
 			return cmd
 		},
@@ -120,6 +124,20 @@ func (c *benchCmd) options(e *env, given, dir string) (*bench.Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// benchURL returns where the database of each measurement is: that which was
+// given, in PostgreSQL a schema of its own there, or else a file in dir.
+func benchURL(given, dir string) func(name string) string {
+	return func(name string) string {
+		if given == "" {
+			return (&url.URL{Scheme: "sqlite", Path: filepath.Join(dir, name+".db")}).String()
+		}
+		if own, err := bench.SchemaURL(given, name); err == nil {
+			return own
+		}
+		return given // another engine's, or opening it says what is wrong with it
+	}
 }
 
 // measure collects the figures, and the errors of what could not be measured.

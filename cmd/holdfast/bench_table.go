@@ -35,6 +35,9 @@ func (c *benchCmd) write(e *env, figures []bench.Figure) error {
 }
 
 func benchRow(f *bench.Figure) []string {
+	if f.Skipped != "" {
+		return []string{f.Name, "–"}
+	}
 	row := []string{f.Name, number(f.Value) + " " + f.Unit, "", "", f.Limit, ""}
 	if f.Yardstick != "" {
 		row[2], row[3] = number(f.YardstickValue)+" "+f.Unit, fmt.Sprintf("%.2f", f.Ratio)
@@ -50,10 +53,12 @@ func benchRow(f *bench.Figure) []string {
 
 // about says what a figure and its yardstick are.
 func about(f *bench.Figure) string {
-	if f.Yardstick == "" {
+	switch {
+	case f.Skipped != "":
+		return "not measured: " + f.Skipped
+	case f.Yardstick == "":
 		return f.Note
-	}
-	if f.Note == "" {
+	case f.Note == "":
 		return "beside " + f.Yardstick
 	}
 	return f.Note + "; beside " + f.Yardstick

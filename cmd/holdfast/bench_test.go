@@ -35,7 +35,7 @@ func TestBench(t *testing.T) {
 		var names []string
 		for _, f := range figures {
 			names = append(names, f.Name)
-			if f.Value < 0 || f.Unit == "" || f.Ratio < 0 || (f.Limit == "") != (f.OK == nil) {
+			if f.Value < 0 || (f.Unit == "") != (f.Skipped != "") || f.Ratio < 0 || (f.Limit == "") != (f.OK == nil) {
 				t.Errorf("holdfast bench yields %+v", f)
 			}
 		}
@@ -48,6 +48,14 @@ func TestBench(t *testing.T) {
 		w.url = ""
 		w.run("bench", "--quick", "--only", "disk.fsync,profile.read").is(exitOK,
 			"FIGURE", "disk.fsync", "µs", "profile.read", "at most 2 times", "RWMutex and map")
+	})
+	t.Run("TableSaysWhyAFigureWasNotMeasured", func(t *testing.T) {
+		w := newWorld(t)
+		w.url = ""
+		out := w.ok("bench", "--quick", "--only", "save.clients")
+		if !strings.Contains(out, "–\n") || !strings.Contains(out, "not measured: ") {
+			t.Errorf("holdfast bench wrote\n%s\nwant that save.clients was not measured, and why", out)
+		}
 	})
 	t.Run("LeavesNothingBesideTheDatabase", func(t *testing.T) {
 		w, path := newFile(t)

@@ -9,16 +9,22 @@ import (
 	"testing"
 )
 
-// TestBinary builds the program and runs it as a process.
-func TestBinary(t *testing.T) {
+// build builds the program and returns its path.
+func build(t *testing.T) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "holdfast")
+	bin := filepath.Join(t.TempDir(), "holdfast")
 	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return bin
+}
+
+// TestBinary builds the program and runs it as a process.
+func TestBinary(t *testing.T) {
+	bin, dir := build(t), t.TempDir()
 	for _, c := range []struct {
 		args string
 		in   string

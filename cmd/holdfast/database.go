@@ -48,9 +48,8 @@ type database struct {
 // no reason to judge it.
 var anySize = document.Limits{Size: math.MaxInt, Depth: math.MaxInt, Fields: math.MaxInt}
 
-// openDatabase opens the database that the command line names. The caller closes
-// it.
-func (e *env) openDatabase(ctx context.Context, a access, f timeoutFlag) (*database, error) {
+// connect opens the database that the command line names. The caller closes it.
+func (e *env) connect(ctx context.Context, a access, f timeoutFlag) (*database, error) {
 	if f.Timeout <= 0 {
 		return nil, usageError{fmt.Errorf("--timeout %v: give a time above zero", f.Timeout)}
 	}

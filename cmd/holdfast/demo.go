@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/holdfast-games/holdfast/bus/natsbus"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/demo"
 )
@@ -21,6 +23,10 @@ type demoCmd struct {
 	Documents string  `placeholder:"DIR" help:"Give the players these documents: a folder of .json files."`
 	Trace     string  `placeholder:"FILE" help:"Let them come and go as in this CSV file of time,player,event (join or leave)."`
 	Seed      uint64  `default:"1" help:"Another number makes other players (default 1)."`
+
+	Bus   string        `placeholder:"URL" help:"Let the servers talk over a bus: nats://…, nats-embedded: (its server runs in this process) or postgres://… (LISTEN and NOTIFY). Without it requests travel through the database."`
+	Lease time.Duration `default:"3s" placeholder:"3s" help:"How long a server may be unreachable before others take its players over, 2s to 1m."`
+	Fresh bool          `help:"Delete what earlier demos left in the database."`
 	jsonFlag
 }
 
@@ -28,8 +34,10 @@ type demoCmd struct {
 func (*demoCmd) Help() string {
 	return "Game servers, each a process, share one database. Players join, play, hop between servers, hand items to each other and leave. " +
 		"One server is killed, another is stopped until it is taken for dead. In the end every player is compared with what the servers had acknowledged. " +
+		"If the database goes away meanwhile, that is shown, and waited for. " +
 		"It needs nothing: without --db it uses a SQLite file in a temporary folder (HOLDFAST_DB is not read). " +
-		"With --db the players stay, to be looked at with holdfast list, get and versions; a database that has one of them is refused. " +
+		"With --db the players stay, to be looked at with holdfast list, get and versions: their keys begin with " + demo.Kind + "/, so no other player is touched; in PostgreSQL, schema=demo in the URL gives them tables of their own. " +
+		"A database in which an earlier demo left them is refused, unless --fresh deletes those first. " +
 		"The exit code is 1 if a promise was broken."
 }
 
@@ -47,18 +55,28 @@ func (c *demoCmd) Run(ctx context.Context, e *env, k *kong.Context) error {
 	}
 	o := &demo.Options{
 		Play: time.Duration(c.Seconds * float64(time.Second)), Players: c.Players, Servers: c.Servers,
-		Documents: c.Documents, Trace: c.Trace, Seed: c.Seed,
-		Open: e.openDemo, Server: []string{self, "demo-server"}, View: e.err,
+		Documents: c.Documents, Trace: c.Trace, Seed: c.Seed, Lease: c.Lease, Fresh: c.Fresh,
+		Open: e.openDemo, OpenBus: openDemoBus, Server: []string{self, "demo-server"}, View: e.err,
 	}
 	if wasGiven(k, "db") {
 		o.DB = e.db
 	}
+	var endBus func() error
+	if o.Bus, endBus, err = hostBus(ctx, c.Bus); err != nil {
+		return err
+	}
 	r, err := demo.Run(ctx, o)
+	err = errors.Join(err, endBus())
 	switch {
 	case errors.Is(err, demo.ErrOption):
 		return usageError{err}
+	case errors.Is(err, demo.ErrExists):
+		return fmt.Errorf("%w: --fresh deletes it", err)
 	case err != nil:
 		return err
+	}
+	if o.DB != "" {
+		fmt.Fprintf(e.err, "%d players stay in the database, as %s/…: look with holdfast list %s, and begin again with holdfast demo --fresh.\n", r.Players, demo.Kind, demo.Kind)
 	}
 	return errors.Join(c.write(e, r), judgeDemo(r))
 }
@@ -83,13 +101,36 @@ func (e *env) openDemo(ctx context.Context, url string) (driver.DB, error) {
 	return openEngine(ctx, e.engines, url, creating)
 }
 
-// demoServerCmd is one server process of a demo.
-type demoServerCmd struct {
-	Name string `required:"" help:"The server's name."`
+// openDemoBus opens the bus of a demo.
+func openDemoBus(ctx context.Context, url string) (demo.Bus, error) { return openBus(ctx, url, nil) }
+
+// hostBus returns the URL at which the server processes reach the bus. If that
+// is a server of NATS within a process, it runs in this one until end is called.
+func hostBus(ctx context.Context, url string) (reach string, end func() error, err error) {
+	rest, embedded := strings.CutPrefix(url, "nats-embedded:")
+	switch {
+	case !embedded:
+		return url, func() error { return nil }, nil
+	case rest == "": // at a port that is free
+		s, err := natsbus.Embed(nil)
+		if err != nil {
+			return "", nil, fmt.Errorf("open the bus: %w", err)
+		}
+		return s.URL(), func() error { s.Close(); return nil }, nil
+	}
+	b, err := openBus(ctx, url, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	return "nats:" + rest, b.Close, nil
 }
 
+// demoServerCmd is one server process of a demo, which is told on its standard
+// input what it runs with.
+type demoServerCmd struct{}
+
 // Run runs the command.
-func (c *demoServerCmd) Run(ctx context.Context, e *env) error {
+func (*demoServerCmd) Run(ctx context.Context, e *env) error {
 	demo.IgnoreInterrupts()
-	return demo.Serve(ctx, e.in, e.out, &demo.ServerOptions{Name: c.Name, DB: e.db, Open: e.openDemo, Log: e.err})
+	return demo.Serve(ctx, e.in, e.out, &demo.ServerOptions{Open: e.openDemo, OpenBus: openDemoBus, Log: e.err})
 }

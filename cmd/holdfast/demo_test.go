@@ -3,23 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/holdfast-games/holdfast/bus/natsbus"
 )
 
 // TestDemo builds the program and runs the newcomer's first command. Its
 // servers are processes of the same program.
 func TestDemo(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the program and runs for ten seconds")
-	}
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "holdfast")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin := build(t)
 	w, path := newFile(t)
 	cmd := exec.Command(bin, "demo", "--seconds", "6", "--players", "12", "--json", "--db", w.url)
 	var out, view bytes.Buffer
@@ -47,21 +42,27 @@ func TestDemo(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
 	}
-	w.run("get", "player/player-001").is(exitOK, "demo_items")
-	w.run("demo", "--seconds", "1").is(exitError, "player/player-0", "of its own")
+	w.run("get", "holdfast-demo/player-001").is(exitOK, "demo_items")
+	w.run("demo", "--seconds", "1").is(exitError, "holdfast-demo/player-0", "--fresh")
 }
 
 func TestDemoRefuses(t *testing.T) {
 	for name, args := range map[string][]string{
-		"NoTime":       {"--seconds", "0"},
-		"TooLong":      {"--seconds", "4000"},
-		"OneServer":    {"--servers", "1"},
-		"OnMemoryOnly": {"--db", "mem:"},
+		"NoTime":               {"--seconds", "0"},
+		"TooLong":              {"--seconds", "4000"},
+		"OneServer":            {"--servers", "1"},
+		"OnMemoryOnly":         {"--db", "mem:"},
+		"BusInAProcess":        {"--bus", "local:"},
+		"UnknownBus":           {"--bus", "redis://user:hunter2@host"},
+		"BusWithAnOddPassword": {"--bus", "nats://user:hunter2/x@host"},
+		"OddEmbeddedBus":       {"--bus", "nats-embedded://user:hunter2@0.0.0.0:0"},
+		"LeaseTooShort":        {"--lease", "1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.url = ""
-			w.run(append([]string{"demo"}, args...)...).is(exitUsage)
+			r := w.run(append([]string{"demo"}, args...)...).is(exitUsage)
+			noSecret(t, r.out+r.err)
 		})
 	}
 	t.Run("NoDocuments", func(t *testing.T) {
@@ -69,4 +70,36 @@ func TestDemoRefuses(t *testing.T) {
 		w.url = ""
 		w.run("demo", "--documents", t.TempDir()).is(exitError, "no .json file")
 	})
+}
+
+// TestHostBus runs the server of a bus beside the servers that talk over it.
+func TestHostBus(t *testing.T) {
+	for name, url := range map[string]string{
+		"AtAnyPort":         "nats-embedded:",
+		"AtAPort":           "nats-embedded://" + deadAddress(t),
+		"WithAPassword":     "nats-embedded://user:hunter2@" + deadAddress(t),
+		"SomewhereByItself": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if url == "" {
+				other, err := natsbus.Embed(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(other.Close)
+				url = other.URL()
+			}
+			reach, end, err := hostBus(t.Context(), url)
+			if err != nil {
+				t.Fatalf("hostBus(%q): %v", url, err)
+			}
+			b, err := openDemoBus(t.Context(), reach)
+			if err != nil {
+				t.Fatalf("the bus that hostBus(%q) runs at %q does not open: %v", url, reach, err)
+			}
+			if err := errors.Join(b.Close(), end()); err != nil {
+				t.Errorf("end the bus of hostBus(%q): %v", url, err)
+			}
+		})
+	}
 }

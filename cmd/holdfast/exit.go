@@ -74,6 +74,8 @@ var hints = []struct {
 	hint string
 }{
 	{errNoDatabase, "Nothing was created. Check --db, or begin a database with holdfast import."},
+	{session.ErrUnfinished, "Nothing was changed. Run the holdfast copy that was begun again: it goes on where it stopped. Or begin with an empty database."},
+	{errOccupied, "Nothing in it was changed. If a copy into it has come to its end, servers can use it; otherwise name an empty database."},
 	{driver.ErrForeign, "The file was left as it is. Check --db: it should name a file that Holdfast made."},
 	{driver.ErrFormat, "The database was left as it is. Use a holdfast at least as new as the one that wrote it."},
 	{driver.ErrReadOnly, "Nothing was written. Let this user write to the file and to its folder."},

@@ -32,8 +32,10 @@ type cli struct {
 	Locks    locksCmd    `cmd:"" help:"Show the leases of servers, and the players that they hold."`
 	Export   exportCmd   `cmd:"" help:"Write players as JSON."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database while it is in use."`
+	Copy     copyCmd     `cmd:"" help:"Copy a whole database into another one, of any engine."`
 	Set      setCmd      `cmd:"" help:"Change or delete a field of a player, or one element of it."`
 	Restore  restoreCmd  `cmd:"" help:"Give a player the data of an older version."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the tables of a PostgreSQL database up to date."`
 	Import   importCmd   `cmd:"" help:"Read players from JSON."`
 	Demo     demoCmd     `cmd:"" help:"Show with real processes what Holdfast promises."`
 	Bench    benchCmd    `cmd:"" help:"Measure what this machine and a database do."`

@@ -9,6 +9,9 @@ import (
 	"github.com/holdfast-games/holdfast/session"
 )
 
+// appending is how many callers wait for their updates when many do.
+const appending = 1024
+
 // appends measures updates that wait until they are in the journal: how long
 // one takes by itself, and how many a second there are when many wait.
 func (r *run) appends() (figures []Figure, err error) {
@@ -22,7 +25,7 @@ func (r *run) appends() (figures []Figure, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.closeServer(srv)) }()
-	n := min(manyWaiting, r.sizes.players)
+	n := min(appending, r.sizes.players)
 	if err := seed(r.ctx, srv, 0, n, smallBag); err != nil {
 		return nil, err
 	}
@@ -40,19 +43,15 @@ func (r *run) appends() (figures []Figure, err error) {
 
 // appendLatency measures a durable update beside an insert.
 func (r *run) appendLatency(db *database, s *session.Session) (f Figure, err error) {
-	var yardstick func() (float64, error)
-	if db.isSQLite() {
-		b, err := newBare(r.ctx, r.bareFile("append"), 0)
-		if err != nil {
-			return f, err
-		}
-		defer func() { err = errors.Join(err, b.discard()) }()
-		yardstick = func() (float64, error) {
-			return r.latency(func(int) error {
-				return b.transaction(func(now int64) error { return b.insertAppend(1, record, now) })
-			})
-		}
+	b, err := r.newBare("append", db, 0, 1)
+	if err != nil {
+		return f, err
 	}
+	y := yardstick{bare: b, name: db.bareName()}
+	if b != nil {
+		y.rate = func() (float64, error) { return r.latency(func(int) error { return b.insert(0, 1, 1) }) }
+	}
+	defer func() { err = errors.Join(err, y.discard()) }()
 	p, err := alternate(r.sizes.rounds, func() (float64, error) {
 		return r.latency(func(i int) error {
 			if err := setCoins(s, int64(i), true); err != nil {
@@ -60,14 +59,11 @@ func (r *run) appendLatency(db *database, s *session.Session) (f Figure, err err
 			}
 			return s.Sync(r.ctx)
 		})
-	}, yardstick)
+	}, y.rate)
 	if err != nil {
 		return f, err
 	}
-	f = Figure{Name: "append.latency", Value: p.subject, Unit: "µs"}
-	if yardstick != nil {
-		f = f.beside("SQLite alone: one insert", p)
-	}
+	f = y.beside(Figure{Name: "append.latency", Unit: "µs"}, "one insert", p)
 	return f.noted("median of a durable update that waits alone"), nil
 }
 
@@ -87,13 +83,11 @@ func (r *run) latency(fn func(i int) error) (float64, error) {
 // appendRate measures durable updates of many players beside inserts of appends
 // that carry as many records.
 func (r *run) appendRate(db *database, ss []*session.Session) (f Figure, err error) {
-	yardstick, done, err := r.bareRate("append-rate", db, len(ss), func(b *bare) error {
-		return b.transaction(func(now int64) error { return b.insertAppend(len(ss), record, now) })
-	})
+	y, err := r.bareRate("append-rate", db, shape{1, len(ss)}, func(b bare, worker int) error { return b.insert(worker, 1, len(ss)) })
 	if err != nil {
 		return f, err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, y.discard()) }()
 	var updates atomic.Int64
 	appends := db.meter.urgent.Load()
 	p, err := alternate(r.sizes.rounds, func() (float64, error) {
@@ -111,14 +105,11 @@ func (r *run) appendRate(db *database, ss []*session.Session) (f Figure, err err
 			return nil
 		})
 		return float64(updates.Load()-before) / time.Since(began).Seconds(), err
-	}, yardstick)
+	}, y.rate)
 	if err != nil {
 		return f, err
 	}
-	f = Figure{Name: "append.concurrent", Value: p.subject, Unit: "updates/s"}
-	if yardstick != nil {
-		f = f.beside(fmt.Sprintf("SQLite alone: inserts of %d records", len(ss)), p)
-	}
+	f = y.beside(Figure{Name: "append.concurrent", Unit: "updates/s"}, fmt.Sprintf("inserts of %d records", len(ss)), p)
 	appends = db.meter.urgent.Load() - appends
 	return f.noted("%d waiting; %.0f updates in one append", len(ss), float64(updates.Load())/float64(max(appends, 1))), nil
 }

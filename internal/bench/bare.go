@@ -1,76 +1,55 @@
 package bench
 
 import (
-	"context"
-	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"time"
 
-	lib "modernc.org/sqlite"
-
 	"github.com/holdfast-games/holdfast/driver"
-	"github.com/holdfast-games/holdfast/sqlite"
 )
 
-// bareGroup is how many saves the bare program puts into one transaction: as
-// many as a group of package sqlite has.
+// bareGroup is how many saves a bare program puts into one transaction.
 const bareGroup = 256
 
 // bare is the program that one would write without Holdfast to keep players in
-// SQLite fast: one goroutine with one connection and prepared statements, on
-// tables as package sqlite makes them.
-type bare struct {
-	path    string
-	conn    sqldriver.Conn
-	stmts   map[string]*bareStmt
-	keys    []string
-	values  [][]byte
-	version []driver.Version // by key, as the program knows it
-	order   []int            // in which keys are used
-	at      int              // the next place in order
-	append  int              // the next number of an append
+// one engine fast, on tables as the engine's driver makes them. It has some
+// workers, each with players of its own; different workers may be at work at
+// the same time.
+type bare interface {
+	// save saves the worker's next n players in one transaction: one insert of
+	// an append that carries a record of each of them, and each one's
+	// conditional update. With history, each replaced version is kept.
+	save(worker, n int, history bool) error
+	// insert inserts so many appends of n records each, in a transaction of
+	// their own.
+	insert(worker, appends, n int) error
+	// load reads the worker's next n players, and then locks all of them in
+	// one transaction.
+	load(worker, n int) error
+	// discard ends the program and removes what it has written.
+	discard() error
 }
 
-type bareStmt struct {
-	sqldriver.Stmt
-	args []sqldriver.NamedValue
+// newBare returns the bare program of a database's engine, with so many players
+// and workers, or nil if the engine has none.
+func (r *run) newBare(name string, db *database, players, workers int) (bare, error) {
+	switch db.Driver().Info().Name {
+	case "sqlite":
+		return asBare(newBareSQLite(r.ctx, r.bareFile(name), players))
+	case "postgres":
+		return asBare(newBarePostgres(r.ctx, r.URL("bare."+name), players, workers))
+	}
+	return nil, nil
 }
 
-const (
-	bareInsert = `INSERT INTO entries (key, version, recent, format, sum, created, updated, boot, tick, marked, value)
-VALUES (?, ?, x'', 1, ?, ?, ?, 1, ?, 0, ?)`
-	bareUpdate = `UPDATE entries SET version = ?, recent = substr(CAST(version || recent AS BLOB), 1, 240),
-format = 1, sum = ?, updated = ?, boot = 1, tick = ?, marked = 0, value = ? WHERE key = ? AND version = ?`
-	bareKeep = `INSERT INTO history (key, version, format, sum, updated, boot, tick, marked, kept, replaced, value)
-SELECT key, version, format, sum, updated, boot, tick, marked, 0, ?, value FROM entries WHERE key = ?`
-	bareCount  = `UPDATE entries SET retained = retained + 1, oldest = coalesce(oldest, ?) WHERE key = ?`
-	bareSelect = `SELECT version, recent, format, sum, created, updated, boot, tick, marked, value FROM entries WHERE key = ?`
-)
-
-// newBare makes a file with n players, each with the document of that number.
-func newBare(ctx context.Context, path string, n int) (b *bare, err error) {
-	db, err := sqlite.Open(ctx, path, nil)
+// asBare keeps a nil pointer from becoming an interface that is not nil.
+func asBare[B bare](b B, err error) (bare, error) {
 	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	conn, err := new(lib.Driver).Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open the yardstick's file: %w", err)
-	}
-	b = &bare{path: path, conn: conn, stmts: make(map[string]*bareStmt)}
-	for _, pragma := range []string{"journal_mode = WAL", "synchronous = FULL", "cache_size = -32768", "wal_autocheckpoint = 4096"} {
-		err = errors.Join(err, b.query("PRAGMA "+pragma, nil))
-	}
-	if err = errors.Join(err, b.fill(n)); err != nil {
-		return nil, errors.Join(err, b.close())
+		return nil, fmt.Errorf("yardstick: %w", err)
 	}
 	return b, nil
 }
@@ -78,44 +57,130 @@ func newBare(ctx context.Context, path string, n int) (b *bare, err error) {
 // bareFile returns the path of a yardstick's file.
 func (r *run) bareFile(name string) string { return filepath.Join(r.Dir, "bare-"+name+".db") }
 
-func (b *bare) close() error {
-	var errs []error
-	for _, s := range b.stmts {
-		errs = append(errs, s.Close())
+// bareName says what a database's yardstick is.
+func (d *database) bareName() string {
+	if d.Driver().Info().Name == "postgres" {
+		return "pgx alone"
 	}
-	return errors.Join(append(errs, b.conn.Close())...)
+	return "SQLite alone"
 }
 
-// discard closes the file and removes it.
-func (b *bare) discard() error { return errors.Join(b.close(), os.Remove(b.path)) }
+// shape is how a bare program does what so many callers wait for.
+type shape struct{ workers, group int }
+
+// shapeOf returns the arrangement that the database asks for: as many
+// transactions at one time as it likes, and in each as many of those who wait
+// as there are then.
+func (d *database) shapeOf(waiting int) shape {
+	workers := min(d.Driver().Info().Writers, waiting)
+	return shape{workers, min(waiting/workers, bareGroup)}
+}
+
+func (s shape) String() string {
+	if s.workers == 1 {
+		return fmt.Sprintf("%d in one transaction", s.group)
+	}
+	return fmt.Sprintf("%d in one transaction, %d connections", s.group, s.workers)
+}
+
+// yardstick is the rate of a bare program, which is measured in turns with
+// Holdfast's.
+type yardstick struct {
+	rate func() (float64, error) // nil: the engine has none
+	bare bare
+	name string
+}
+
+// bareRate returns the yardstick whose workers repeat fn, which does as many
+// things a call as the shape says. The caller discards it.
+func (r *run) bareRate(name string, db *database, s shape, fn func(b bare, worker int) error) (y yardstick, err error) {
+	if y.bare, err = r.newBare(name, db, r.sizes.players, s.workers); err != nil || y.bare == nil {
+		return y, err
+	}
+	y.name = db.bareName()
+	y.rate = func() (float64, error) {
+		return rate(s.workers, r.sizes.round, s.group, func(worker int) error { return fn(y.bare, worker) })
+	}
+	return y, nil
+}
+
+// beside puts the yardstick beside a figure, if there is one. What says what
+// the bare program does.
+func (y *yardstick) beside(f Figure, what string, p pair) Figure {
+	if y.rate == nil {
+		f.Value = p.subject
+		return f
+	}
+	return f.beside(y.name+": "+what, p)
+}
+
+func (y *yardstick) discard() error {
+	if y.bare == nil {
+		return nil
+	}
+	return y.bare.discard()
+}
+
+// once returns the yardstick's rate in one round, or zero without one.
+func (y *yardstick) once() (float64, error) {
+	if y.rate == nil {
+		return 0, nil
+	}
+	return y.rate()
+}
+
+// rate lets workers repeat fn, which does n things, for about d and returns how
+// many things a second all of them did.
+func rate(workers int, d time.Duration, n int, fn func(worker int) error) (float64, error) {
+	var done atomic.Int64
+	began := time.Now()
+	err := together(workers, func(worker int) error {
+		for time.Since(began) < d {
+			if err := fn(worker); err != nil {
+				return fmt.Errorf("yardstick: %w", err)
+			}
+			done.Add(int64(n))
+		}
+		return nil
+	})
+	return float64(done.Load()) / time.Since(began).Seconds(), err
+}
+
+// roster is what a worker of a bare program knows of its players: what a game
+// would have in memory.
+type roster struct {
+	players []barePlayer
+	order   []int // in which they are used
+	at      int   // the next place in order
+	count   int   // of versions that were made
+	worker  int
+}
+
+type barePlayer struct {
+	number  int
+	key     string
+	value   []byte
+	version driver.Version // as the program knows it
+}
+
+// newRosters returns a roster for each worker, of n players in all. The players
+// have the documents of their numbers.
+func newRosters(workers, n int) []*roster {
+	all := make([]*roster, workers)
+	for w := range all {
+		r := &roster{worker: w}
+		for i := w; i < n; i += workers {
+			r.players = append(r.players, barePlayer{i, fmt.Sprintf("player/%07d", i), playerData(i, smallBag), bareVersion(i, 0)})
+		}
+		r.order = shuffled(len(r.players))
+		all[w] = r
+	}
+	return all
+}
 
 // shuffled returns the numbers below n in an order that has nothing to do with
 // where they lie in a file. It is the same each time.
 func shuffled(n int) []int { return rand.New(rand.NewPCG(uint64(n), 1)).Perm(n) }
-
-// fill creates the players.
-func (b *bare) fill(n int) error {
-	b.order = shuffled(n)
-	for i := range n {
-		b.keys = append(b.keys, fmt.Sprintf("player/%07d", i))
-		b.values = append(b.values, playerData(i, smallBag))
-		b.version = append(b.version, bareVersion(i, 0))
-	}
-	for from := 0; from < n; from += bareGroup {
-		err := b.transaction(func(now int64) error {
-			for i := from; i < min(from+bareGroup, n); i++ {
-				if err := b.exec(bareInsert, b.keys[i], b.version[i][:], int64(i), now, now, now, b.values[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func bareVersion(i, n int) (v driver.Version) {
 	copy(v[:], fmt.Sprintf("%08x%08x", i, n))
@@ -123,158 +188,31 @@ func bareVersion(i, n int) (v driver.Version) {
 }
 
 // take returns the player whose turn it is.
-func (b *bare) take() int {
-	i := b.order[b.at]
-	b.at = (b.at + 1) % len(b.order)
-	return i
+func (r *roster) take() *barePlayer {
+	p := &r.players[r.order[r.at]]
+	r.at = (r.at + 1) % len(r.order)
+	return p
 }
 
-// next returns the version that a player gets next.
-func (b *bare) next(i int) driver.Version {
-	b.append++
-	return bareVersion(i, b.append)
+// next changes a player's coins, in place, and returns the version that he gets
+// next.
+func (r *roster) next(p *barePlayer) driver.Version {
+	r.count++
+	at := len(`{"coins":`)
+	strconv.AppendInt(p.value[:at], int64(100+r.count%900), 10)
+	return bareVersion(p.number, r.count)
 }
 
-// transaction runs fn in a transaction, with the time of now.
-func (b *bare) transaction(fn func(now int64) error) error {
-	if err := b.exec("BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	if err := fn(time.Now().UnixMicro()); err != nil {
-		return errors.Join(err, b.exec("ROLLBACK"))
-	}
-	return b.exec("COMMIT")
-}
-
-// save saves the next n players in one transaction: one insert of an append
-// that carries the records of all of them, and each one's conditional update. If
-// history is set, each replaced version is kept.
-func (b *bare) save(n int, record []byte, history bool) error {
-	return b.transaction(func(now int64) error {
-		if err := b.insertAppend(n, record, now); err != nil {
-			return err
-		}
-		for range n {
-			i := b.take()
-			if history {
-				if err := b.keep(i, now); err != nil {
-					return err
-				}
-			}
-			if err := b.update(i, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (b *bare) keep(i int, now int64) error {
-	if err := b.exec(bareKeep, now, b.keys[i]); err != nil {
-		return err
-	}
-	return b.exec(bareCount, now, b.keys[i])
-}
-
-func (b *bare) update(i int, now int64) error {
-	v := b.next(i)
-	err := b.exec(bareUpdate, v[:], now, now, now, b.values[i], b.keys[i], b.version[i][:])
-	b.version[i] = v
-	return err
-}
-
-// insertAppend inserts one entry of a journal with n records.
-func (b *bare) insertAppend(n int, record []byte, now int64) error {
-	value := make([]byte, 0, n*len(record))
+// journal returns the key, the version and the value of the next append, with n
+// records.
+func (r *roster) journal(n int) (key string, v driver.Version, value []byte) {
+	r.count++
+	value = make([]byte, 0, n*len(record))
 	for range n {
 		value = append(value, record...)
 	}
-	b.append++
-	v := bareVersion(0, b.append)
-	return b.exec(bareInsert, fmt.Sprintf("~journal/%09d", b.append), v[:], now, now, now, now, value)
+	return fmt.Sprintf("~journal/%d/%09d", r.worker, r.count), bareVersion(r.worker, r.count), value
 }
 
-// load reads n players and then locks all of them in one transaction.
-func (b *bare) load(n int) error {
-	players := make([]int, n)
-	for j := range players {
-		players[j] = b.take()
-		if err := b.query(bareSelect, []any{b.keys[players[j]]}); err != nil {
-			return err
-		}
-	}
-	return b.transaction(func(now int64) error {
-		for _, i := range players {
-			if err := b.update(i, now); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// rate repeats fn, which does n things, for about d and returns how many things
-// a second that is.
-func (b *bare) rate(d time.Duration, n int, fn func() error) (float64, error) {
-	began := time.Now()
-	for done := 0; ; {
-		if err := fn(); err != nil {
-			return 0, fmt.Errorf("yardstick: %w", err)
-		}
-		done += n
-		if took := time.Since(began); took >= d {
-			return float64(done) / took.Seconds(), nil
-		}
-	}
-}
-
-func (b *bare) prepare(query string, args []any) (*bareStmt, error) {
-	s := b.stmts[query]
-	if s == nil {
-		raw, err := b.conn.Prepare(query)
-		if err != nil {
-			return nil, err
-		}
-		s = &bareStmt{Stmt: raw}
-		b.stmts[query] = s
-	}
-	s.args = s.args[:0]
-	for i, a := range args {
-		s.args = append(s.args, sqldriver.NamedValue{Ordinal: i + 1, Value: a})
-	}
-	return s, nil
-}
-
-func (b *bare) exec(query string, args ...any) error {
-	s, err := b.prepare(query, args)
-	if err != nil {
-		return err
-	}
-	result, err := s.Stmt.(sqldriver.StmtExecContext).ExecContext(context.Background(), s.args)
-	if err != nil {
-		return err
-	}
-	if n, err := result.RowsAffected(); len(args) > 0 && n != 1 {
-		return errors.Join(err, fmt.Errorf("%.20q changed %d rows", query, n))
-	}
-	return nil
-}
-
-func (b *bare) query(query string, args []any) error {
-	s, err := b.prepare(query, args)
-	if err != nil {
-		return err
-	}
-	rows, err := s.Stmt.(sqldriver.StmtQueryContext).QueryContext(context.Background(), s.args)
-	if err != nil {
-		return err
-	}
-	columns := make([]sqldriver.Value, len(rows.Columns()))
-	for err == nil {
-		err = rows.Next(columns)
-	}
-	if err != io.EOF {
-		return errors.Join(err, rows.Close())
-	}
-	return rows.Close()
-}
+// errBare means that a bare program's statement did not change what it had to.
+var errBare = errors.New("the statement changed other rows than it should")

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/driver"
 )
 
@@ -27,6 +28,11 @@ type Options struct {
 	// with a role. Nil, and a database of this process alone, leave out what
 	// needs several processes.
 	Worker func(ctx context.Context, url, role string) *exec.Cmd
+	// Bus returns a further connection to a bus, which is closed again. Nil
+	// means a bus within this process.
+	Bus func(ctx context.Context) (*bus.Bus, error)
+	// BusName says to people what Bus connects to. It is read only with Bus.
+	BusName string
 	// Quick measures everything in some seconds, with few samples: enough to
 	// see that it works, not to judge a machine.
 	Quick bool
@@ -50,10 +56,12 @@ type measurement struct {
 var measurements = []measurement{
 	{[]string{"disk.fsync"}, (*run).fsync},
 	{[]string{"profile.read", "profile.update", "profile.update.200KB"}, (*run).profiles},
-	{[]string{"save.single", "save.concurrent", "save.grouped", "save.history"}, (*run).saves},
+	{[]string{"save.single", "save.concurrent", "save.grouped", "save.clients", "save.history", "save.snapshot"}, (*run).saves},
 	{[]string{"load"}, (*run).loads},
 	{[]string{"append.latency", "append.concurrent"}, (*run).appends},
+	{[]string{"append.fleet"}, (*run).appendFleet},
 	{[]string{"handover.bus"}, (*run).handOverByBus},
+	{[]string{"handover.shutdown"}, (*run).handOverAtShutdown},
 	{[]string{"handover.database", "handover.database.longest"}, (*run).handOverByDatabase},
 	{[]string{"takeover", "takeover.lost"}, (*run).takeOver},
 	{[]string{"contention"}, (*run).contention},
@@ -74,7 +82,7 @@ func Names() []string {
 // Run measures and yields figures as they are ready. A measurement that fails
 // yields an error that names it, and the next one begins; when ctx ends, Run
 // does after the error. A name in Only that is none is ErrName, and nothing is
-// measured then.
+// measured then, nor if the database cannot be reached.
 func Run(ctx context.Context, o *Options) iter.Seq2[Figure, error] {
 	return func(yield func(Figure, error) bool) {
 		if err := o.checkNames(); err != nil {
@@ -85,11 +93,25 @@ func Run(ctx context.Context, o *Options) iter.Seq2[Figure, error] {
 		if o.Quick {
 			r.sizes = quick
 		}
+		if err := r.reach(); err != nil {
+			yield(Figure{}, fmt.Errorf("reach the database: %w", err))
+			return
+		}
 		more := r.all(yield)
 		if err := r.dismiss(); err != nil && more {
 			yield(Figure{}, fmt.Errorf("end the measurements: %w", err))
 		}
 	}
+}
+
+// reach opens and closes a database, so that one that cannot be reached is said
+// once, and not of each measurement.
+func (r *run) reach() error {
+	db, err := r.reopen(r.ctx, "reach", false)
+	if err != nil {
+		return err
+	}
+	return r.finish(db)
 }
 
 // all makes the measurements that are asked for, and reports whether yield
@@ -146,13 +168,15 @@ type sizes struct {
 	fleet    int           // profiles that are loaded at the same time
 	samples  int           // of a latency
 	kills    int           // of processes
+	leases   int           // in one process
 	watch    time.Duration // how long something is watched that happens seldom
+	snapshot time.Duration // how long a snapshot is held open
 	autosave time.Duration // interval of a fleet's autosaves
 }
 
 var (
-	full  = sizes{rounds: 5, round: 2 * time.Second, loops: 5_000, players: 20_000, crowd: 10_000, fleet: 100_000, samples: 2_000, kills: 3, watch: 15 * time.Second, autosave: 20 * time.Second}
-	quick = sizes{rounds: 1, round: 100 * time.Millisecond, loops: 100, players: 300, crowd: 300, fleet: 2_000, samples: 40, kills: 1, watch: 1200 * time.Millisecond, autosave: time.Second}
+	full  = sizes{rounds: 5, round: 2 * time.Second, loops: 5_000, players: 20_000, crowd: 10_000, fleet: 100_000, samples: 2_000, kills: 3, leases: 500, watch: 15 * time.Second, snapshot: 5 * time.Minute, autosave: 20 * time.Second}
+	quick = sizes{rounds: 1, round: 100 * time.Millisecond, loops: 100, players: 300, crowd: 300, fleet: 2_000, samples: 40, kills: 1, leases: 20, watch: 1200 * time.Millisecond, snapshot: 500 * time.Millisecond, autosave: time.Second}
 )
 
 // run is one run of measurements.

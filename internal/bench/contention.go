@@ -29,7 +29,7 @@ func (r *run) contention() (figures []Figure, err error) {
 	}
 	defer func() { err = errors.Join(err, r.finish(db)) }()
 	if !r.processes(db) {
-		return nil, nil
+		return skipped(alone, name), nil
 	}
 	srv, err := session.Open(r.ctx, db.DB, &session.Options{Name: name})
 	if err != nil {

@@ -18,6 +18,17 @@ type Figure struct {
 	OK    *bool  `json:"ok,omitzero"`
 	// Note says what else was seen.
 	Note string `json:"note,omitzero"`
+	// Skipped says why it was not measured. Then there is nothing but a name.
+	Skipped string `json:"skipped,omitzero"`
+}
+
+// skipped returns figures that do not apply, so that none is missing silently.
+func skipped(why string, names ...string) []Figure {
+	figures := make([]Figure, len(names))
+	for i, name := range names {
+		figures[i] = Figure{Name: name, Skipped: why}
+	}
+	return figures
 }
 
 // Missed reports whether the figure has a limit that it did not reach.

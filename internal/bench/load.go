@@ -23,11 +23,12 @@ func (r *run) loads() (figures []Figure, err error) {
 	if err := seed(r.ctx, srv, 0, r.sizes.players, smallBag); err != nil {
 		return nil, err
 	}
-	yardstick, done, err := r.bareRate("load", db, bareGroup, func(b *bare) error { return b.load(bareGroup) })
+	s := db.shapeOf(min(db.manyWaiting(), r.sizes.players))
+	y, err := r.bareRate("load", db, s, func(b bare, worker int) error { return b.load(worker, s.group) })
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() { err = errors.Join(err, y.discard()) }()
 	p, err := alternate(r.sizes.rounds, func() (float64, error) {
 		began := time.Now()
 		ss, err := openAll(r.ctx, srv, r.sizes.players)
@@ -36,13 +37,10 @@ func (r *run) loads() (figures []Figure, err error) {
 		}
 		took := time.Since(began)
 		return float64(len(ss)) / took.Seconds(), closeAll(r.ctx, ss)
-	}, yardstick)
+	}, y.rate)
 	if err != nil {
 		return nil, err
 	}
-	f := Figure{Name: "load", Value: p.subject, Unit: "loads/s"}.noted("%d waiting", opening)
-	if yardstick != nil {
-		f = f.beside("SQLite alone: read, and lock 256 in one transaction", p)
-	}
-	return []Figure{f}, nil
+	f := y.beside(Figure{Name: "load", Unit: "loads/s"}, "read, and lock "+s.String(), p)
+	return []Figure{f.noted("%d waiting", min(opening, r.sizes.players))}, nil
 }

@@ -8,21 +8,22 @@ import (
 	"testing"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/pgtest"
+	"github.com/holdfast-games/holdfast/postgres"
 	"github.com/holdfast-games/holdfast/sqlite"
-	"go.uber.org/goleak"
 )
 
 // The environment in which the test program is a worker.
 const (
 	workerRole = "HOLDFAST_BENCH_ROLE"
-	workerFile = "HOLDFAST_BENCH_FILE"
+	workerURL  = "HOLDFAST_BENCH_URL"
 )
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(workerRole); role != "" {
 		err := Work(context.Background(), &WorkerOptions{
 			Role: role, In: os.Stdin, Out: os.Stdout,
-			Open: func(ctx context.Context) (driver.DB, error) { return sqlite.Open(ctx, os.Getenv(workerFile), nil) },
+			Open: func(ctx context.Context) (driver.DB, error) { return openAny(ctx, os.Getenv(workerURL)) },
 		})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -30,7 +31,16 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	pgtest.Main(m)
+}
+
+// openAny opens a database of PostgreSQL by its URL, or a SQLite file by its
+// path.
+func openAny(ctx context.Context, url string) (driver.DB, error) {
+	if isPostgresURL(url) {
+		return postgres.Open(ctx, url, nil)
+	}
+	return sqlite.Open(ctx, url, nil)
 }
 
 // newOptions returns quick options on files of the test's own.
@@ -47,7 +57,7 @@ func newOptions(t *testing.T, only ...string) *Options {
 		Open: func(ctx context.Context, url string) (driver.DB, error) { return sqlite.Open(ctx, url, nil) },
 		Worker: func(ctx context.Context, url, role string) *exec.Cmd {
 			cmd := exec.CommandContext(ctx, self)
-			cmd.Env = append(os.Environ(), workerRole+"="+role, workerFile+"="+url)
+			cmd.Env = append(os.Environ(), workerRole+"="+role, workerURL+"="+url)
 			cmd.Stderr = os.Stderr
 			return cmd
 		},

@@ -20,7 +20,7 @@ const kind = "holdfast-bench"
 
 // How many items a bag holds so that a player's data have about 2 and 200 KB.
 const (
-	smallBag = 31
+	smallBag = 28
 	largeBag = 3_300
 )
 
@@ -67,6 +67,7 @@ func playerData(i, items int) []byte {
 type database struct {
 	*store.DB
 	meter *meter
+	url   string
 }
 
 // open opens the database of a measurement, without players of an earlier one
@@ -74,7 +75,13 @@ type database struct {
 func (r *run) open(name string) (*database, error) { return r.reopen(r.ctx, name, true) }
 
 func (r *run) reopen(ctx context.Context, name string, empty bool) (*database, error) {
-	drv, err := r.Open(ctx, r.URL(name))
+	url := r.URL(name)
+	if empty {
+		if err := removeSchema(ctx, url); err != nil {
+			return nil, err
+		}
+	}
+	drv, err := r.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +90,7 @@ func (r *run) reopen(ctx context.Context, name string, empty bool) (*database, e
 	if err != nil {
 		return nil, errors.Join(err, drv.Close())
 	}
-	d := &database{db, m}
+	d := &database{db, m, url}
 	if empty {
 		err = d.empty(ctx)
 	}
@@ -98,11 +105,11 @@ func (d *database) empty(ctx context.Context) error {
 	return d.DeleteRange(ctx, kind+"/", driver.After(kind+"/"))
 }
 
-// finish deletes the players and closes the database, also after a measurement
-// was cut short.
+// finish deletes the players, closes the database and removes what was made for
+// it alone, also after a measurement was cut short.
 func (r *run) finish(d *database) error {
 	ctx := context.WithoutCancel(r.ctx)
-	return errors.Join(d.empty(ctx), d.Close(ctx))
+	return errors.Join(d.empty(ctx), d.Close(ctx), removeSchema(ctx, d.url))
 }
 
 // server is a server of sessions or of profiles.
@@ -119,8 +126,8 @@ func (r *run) closeServer(srv server) error {
 	return err
 }
 
-// isSQLite reports whether the SQLite library is the database's yardstick.
-func (d *database) isSQLite() bool { return d.Driver().Info().Name == "sqlite" }
+// isPostgres reports whether the database is a PostgreSQL server.
+func (d *database) isPostgres() bool { return d.Driver().Info().Name == "postgres" }
 
 // seed creates the players from..to-1 with a bag of so many items, saved and
 // closed.

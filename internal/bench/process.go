@@ -100,6 +100,9 @@ func (w *worker) kill() error {
 	return err
 }
 
+// alone is why what needs several processes is not measured.
+const alone = "it needs several processes, and this database is in one alone"
+
 // processes reports whether several processes can share the database.
 func (r *run) processes(db *database) bool {
 	return r.Worker != nil && db.Driver().Info().Name != "mem"

@@ -13,49 +13,57 @@ import (
 // record is as long as what setCoins adds to an append.
 var record = make([]byte, 64)
 
-// manyWaiting is how many callers wait for their saves when many do.
-const manyWaiting = 1024
+// manyWaiting returns how many callers wait when many do: so many that groups
+// are full, while as many as are on their way wait before them and behind.
+func (d *database) manyWaiting() int {
+	info := d.Driver().Info()
+	return 4 * info.Writers * min(info.Group, bareGroup)
+}
+
+// saveLeast is the least share of a bare program's rate that grouped saves
+// should reach.
+const saveLeast = 0.6
 
 // savers are open sessions whose players keep being changed and saved.
 type savers struct {
-	r  *run
-	ss []*session.Session
-	n  atomic.Int64 // saves so far
+	r    *run
+	name string // of the measurement
+	db   *database
+	srv  *session.Server
+	ss   []*session.Session
+	n    atomic.Int64 // saves so far
 }
 
 // saves measures durable saves per second: a field is changed, and the caller
 // waits until the player's root is on disk.
 func (r *run) saves() (figures []Figure, err error) {
 	for _, c := range []struct {
-		name    string
-		waiting int
-		group   int // of the bare program
-		least   float64
-		retain  *driver.Retention
+		name   string
+		retain *driver.Retention
+		run    func(w *savers) (Figure, error)
 	}{
-		{"save.single", 1, 1, 0, nil},
-		{"save.concurrent", 64, 64, 0, nil},
-		{"save.grouped", manyWaiting, bareGroup, 0.6, nil},
-		{"save.history", manyWaiting, bareGroup, 0, &driver.Retention{}},
+		{"save.single", nil, func(w *savers) (Figure, error) { return w.grouped(1, false) }},
+		{"save.concurrent", nil, func(w *savers) (Figure, error) { return w.grouped(64, false) }},
+		{"save.grouped", nil, (*savers).many},
+		{"save.clients", nil, (*savers).clients},
+		{"save.history", &driver.Retention{}, func(w *savers) (Figure, error) { return w.grouped(w.db.manyWaiting(), true) }},
+		{"save.snapshot", nil, (*savers).snapshot},
 	} {
 		if !r.wants(c.name) {
 			continue
 		}
-		f, err := r.save(c.name, c.waiting, c.group, c.retain)
+		f, err := r.save(c.name, c.retain, c.run)
 		if err != nil {
 			return figures, fmt.Errorf("%s: %w", c.name, err)
 		}
-		if c.least > 0 && f.Yardstick != "" {
-			f = f.ratioAtLeast(c.least)
-		}
+		f.Name = c.name
 		figures = append(figures, f)
 	}
 	return figures, nil
 }
 
-// save measures saves with so many callers waiting, beside a bare program that
-// puts group saves into one transaction.
-func (r *run) save(name string, waiting, group int, retain *driver.Retention) (f Figure, err error) {
+// save opens all players in a database of their own, and measures with them.
+func (r *run) save(name string, retain *driver.Retention, fn func(*savers) (Figure, error)) (f Figure, err error) {
 	db, err := r.open(name)
 	if err != nil {
 		return f, err
@@ -69,41 +77,47 @@ func (r *run) save(name string, waiting, group int, retain *driver.Retention) (f
 	if err := seed(r.ctx, srv, 0, r.sizes.players, smallBag); err != nil {
 		return f, err
 	}
-	w := &savers{r: r}
+	w := &savers{r: r, name: name, db: db, srv: srv}
 	if w.ss, err = openAll(r.ctx, srv, r.sizes.players); err != nil {
 		return f, err
 	}
-	yardstick, done, err := r.bareRate(name, db, group, func(b *bare) error { return b.save(group, record, retain != nil) })
-	if err != nil {
-		return f, err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	m := db.meter
-	commits, batches, appends := m.commits.Load(), m.batches.Load(), m.urgent.Load()
-	p, err := alternate(r.sizes.rounds, func() (float64, error) { return w.round(waiting) }, yardstick)
-	if err != nil {
-		return f, err
-	}
-	commits, batches, appends = m.commits.Load()-commits, m.batches.Load()-batches, m.urgent.Load()-appends
-	f = Figure{Name: name, Value: p.subject, Unit: "saves/s"}
-	if yardstick != nil {
-		f = f.beside(fmt.Sprintf("SQLite alone, %d in one transaction", group), p)
-	}
-	return f.noted("%d waiting; %.0f saves in one commit, %.0f in one append", min(waiting, len(w.ss)),
-		float64(batches)/float64(max(commits, 1)), float64(batches)/float64(max(appends, 1))), nil
+	return fn(w)
 }
 
-// bareRate returns the bare program's rate at what fn does n times a call, or
-// nil if the database has no yardstick.
-func (r *run) bareRate(name string, db *database, n int, fn func(*bare) error) (rate func() (float64, error), done func() error, err error) {
-	if !db.isSQLite() {
-		return nil, func() error { return nil }, nil
+// many measures saves with many callers waiting.
+func (w *savers) many() (Figure, error) {
+	f, err := w.grouped(w.db.manyWaiting(), false)
+	if err == nil && f.Yardstick != "" {
+		f = f.ratioAtLeast(saveLeast)
 	}
-	b, err := newBare(r.ctx, r.bareFile(name), r.sizes.players)
+	return f, err
+}
+
+// grouped measures saves with so many callers waiting, beside a bare program
+// that puts as many of them into one transaction as it can.
+func (w *savers) grouped(waiting int, history bool) (f Figure, err error) {
+	s := w.db.shapeOf(min(waiting, len(w.ss)))
+	y, err := w.r.bareRate(w.name, w.db, s, func(b bare, worker int) error { return b.save(worker, s.group, history) })
 	if err != nil {
-		return nil, nil, err
+		return f, err
 	}
-	return func() (float64, error) { return b.rate(r.sizes.round, n, func() error { return fn(b) }) }, b.discard, nil
+	defer func() { err = errors.Join(err, y.discard()) }()
+	return w.beside(waiting, &y, s.String())
+}
+
+// beside measures saves with so many callers waiting, in turns with a
+// yardstick.
+func (w *savers) beside(waiting int, y *yardstick, what string) (Figure, error) {
+	m := w.db.meter
+	commits, batches, appends := m.commits.Load(), m.batches.Load(), m.urgent.Load()
+	p, err := alternate(w.r.sizes.rounds, func() (float64, error) { return w.round(waiting) }, y.rate)
+	if err != nil {
+		return Figure{}, err
+	}
+	commits, batches, appends = m.commits.Load()-commits, m.batches.Load()-batches, m.urgent.Load()-appends
+	f := y.beside(Figure{Unit: "saves/s"}, what, p)
+	return f.noted("%d waiting; %.0f saves in one commit, %.0f in one append", min(waiting, len(w.ss)),
+		float64(batches)/float64(max(commits, 1)), float64(batches)/float64(max(appends, 1))), nil
 }
 
 // round lets so many callers change and save players of their own for one round

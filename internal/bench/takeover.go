@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-games/holdfast/session"
 )
 
-// appendEvery is the interval of appends of the servers that are killed, the
-// default of package session.
+// appendEvery is the interval of a server's appends, the default of package
+// session.
 const appendEvery = 50 * time.Millisecond
 
 // killed is what was seen of one killed process.
@@ -32,7 +32,7 @@ func (r *run) takeOver() (figures []Figure, err error) {
 	}
 	defer func() { err = errors.Join(err, r.finish(db)) }()
 	if !r.processes(db) {
-		return nil, nil
+		return skipped(alone, name, "takeover.lost"), nil
 	}
 	srv, err := session.Open(r.ctx, db.DB, &session.Options{Name: name, Lease: shortLease})
 	if err != nil {

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,7 @@ func (a *actor) leave(ctx context.Context) {
 }
 
 // play does one thing after another for a while. If the server is gone, he
-// goes to another one.
+// goes to another one; if it is suspended, he stays.
 func (a *actor) play(ctx context.Context, stay time.Duration) {
 	for end := time.Now().Add(stay); time.Now().Before(end); {
 		at := a.where.Load()
@@ -116,27 +117,30 @@ func (a *actor) play(ctx context.Context, stay time.Duration) {
 		if !rest(ctx, min(think, time.Until(end)), at.noticed()) {
 			return
 		}
-		if !a.act(ctx, at) {
+		switch err := a.act(ctx, at); {
+		case err == nil:
+		case errors.Is(err, errPaused): // the game asks him to wait
+			rest(ctx, time.Duration(100+a.rng.IntN(100))*time.Millisecond, at.noticed())
+		default:
 			a.where.CompareAndSwap(at, nil)
 			rest(ctx, 20*time.Millisecond, nil)
 		}
 	}
 }
 
-// act does one thing. It reports whether the server did it.
-func (a *actor) act(ctx context.Context, at *process) bool {
+// act does one thing. It is an error if the server did not.
+func (a *actor) act(ctx context.Context, at *process) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var err error
 	switch chance := a.rng.Float64(); {
 	case chance < 0.2:
-		err = a.give(ctx, at)
+		return a.give(ctx, at)
 	case chance < 0.25:
-		_, err = at.call(ctx, order{Do: doSave, Player: a.id}, a.d.history.saved)
+		_, err := at.call(ctx, order{Do: doSave, Player: a.id}, a.d.history.saved)
+		return err
 	default:
-		err = a.update(ctx, at, chance < 0.5)
+		return a.update(ctx, at, chance < 0.5)
 	}
-	return err == nil
 }
 
 // update tells a server to make one update, and waits for the answer. Mu is

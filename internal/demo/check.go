@@ -37,6 +37,7 @@ const (
 	promiseItems   promise = "items"
 	promiseData    promise = "imported documents"
 	promiseRelease promise = "shutdown"
+	promiseFleet   promise = "database away"
 )
 
 // verdict is what the comparison of history and database came to.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,12 +186,12 @@ func TestNumbers(t *testing.T) {
 func TestReportSaysWhatIsBroken(t *testing.T) {
 	s := newStory()
 	s.finals["ann"].items = nil
-	d := &director{history: s.history, view: newView(discard{}), began: time.Now()}
+	d := &director{o: Options{Lease: DefaultLease}, history: s.history, view: newView(discard{}), began: time.Now()}
 	for i, p := range s.players {
 		p.text = fmt.Appendf(nil, `{"n":%d}`, i)
 	}
 	d.faults = []faultResult{
-		{fault: Kill, server: "birch", at: killedAt, players: 1, takeOver: Lease, slowest: time.Millisecond},
+		{fault: Kill, server: "birch", at: killedAt, players: 1, takeOver: DefaultLease, slowest: time.Millisecond},
 		{fault: Stop, server: "amber", at: killedAt, players: 2, lost: 2, late: []lateWrite{{"ann", 5}}},
 	}
 	r := d.report(s.players, s.finals, 0)
@@ -204,6 +205,37 @@ func TestReportSaysWhatIsBroken(t *testing.T) {
 	d.faults[0].takeOver = time.Minute
 	if r := d.report(s.players, s.finals, 0); len(r.Late) != 2 || r.OK {
 		t.Errorf("report of a loss window of a second and a take-over after a minute = %q, want both", r.Late)
+	}
+}
+
+func TestReportSaysWhatTheAbsenceOfTheDatabaseCost(t *testing.T) {
+	s := newStory()
+	d := &director{o: Options{Lease: DefaultLease}, history: s.history, view: newView(discard{}), began: killedAt}
+	for _, p := range s.players {
+		p.text = []byte("{}")
+	}
+	d.faults = []faultResult{{fault: Kill, server: "birch", at: killedAt, players: 1, takeOver: 9 * time.Second, slowest: time.Millisecond}}
+	at := func(seconds int) time.Time { return killedAt.Add(time.Duration(seconds) * time.Second) }
+	d.outages.list = []outage{{began: at(1), ended: at(5)}}
+	d.suspensions.over = []suspension{{began: at(3), ended: at(6), held: 7}, {began: at(20), ended: at(21), held: 100, lost: 100}}
+	r := d.report(s.players, s.finals, 0)
+	if !r.OK || r.Outages != 1 || r.LongestOutage != 4000 || r.Suspended != 1 || r.Held != 7 || r.Taken != 0 {
+		t.Errorf("report = %+v, want one outage of 4 s, one server suspended with 7 players, and nothing broken or late", r)
+	}
+	if want := (DefaultLease + time.Second + 4*time.Second + DefaultLease).Seconds() * 1000; r.TakeOverLimit != want {
+		t.Errorf("report allows %v ms for a take-over with an outage in it, want %v", r.TakeOverLimit, want)
+	}
+	var b strings.Builder
+	if err := r.Write(&b); err != nil || !strings.Contains(b.String(), "away once, 4.0 s at most; 1 servers suspended with 7 players, 0 of them lost") {
+		t.Errorf("Write = %v and\n%s\nwant the outage in it", err, b.String())
+	}
+	d.suspensions.over[0].lost = 2
+	if r := d.report(s.players, s.finals, 0); r.OK || r.Taken != 2 || len(r.Broken) != 1 {
+		t.Errorf("report of sessions that were lost to an outage = %+v, want that broken", r)
+	}
+	d.stalls.longest = DefaultLease
+	if r := d.report(s.players, s.finals, 0); !r.OK || r.Taken != 2 {
+		t.Errorf("report of a machine that stood still = %+v, want it told and not judged", r)
 	}
 }
 

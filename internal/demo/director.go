@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,13 +25,17 @@ type director struct {
 	stalls  stalls
 	began   time.Time // of the playing
 
+	halting     atomic.Bool // a server is stopped, and it is not known yet whether within a commit
+	outages     outages
+	suspensions suspensions
+
 	mu       sync.Mutex // guards what follows
 	servers  []*process // by place; one that was killed is replaced
 	all      []*process // these, and those that were killed
 	handOver []time.Duration
 	openings int
 	hops     int
-	unlocked time.Time  // when a server went on that had stood still with the database locked
+	unlocked time.Time  // when the database could be used again after it was locked or away
 	watched  []*absence // players who are waited for after a fault
 	faults   []faultResult
 	results  []result
@@ -87,16 +92,29 @@ func (d *director) run(ctx context.Context, players []*player) (*Report, error) 
 	defer d.killAll()
 	d.view = newView(d.o.View)
 	defer d.view.close()
-	d.view.note("importing %d players into %s", len(players), d.url)
+	if err := d.o.tryBus(ctx); err != nil {
+		return nil, err
+	}
 	took, err := load(ctx, &d.o, d.url, players)
 	if err != nil {
 		return nil, err
 	}
+	stay := ""
+	if d.o.DB != "" {
+		stay = fmt.Sprintf(", where they stay as %s/…", Kind)
+	}
+	d.view.note("%d players are imported into %s%s", len(players), withoutSecrets(d.url), stay)
 	if err := d.startAll(ctx); err != nil {
 		return nil, err
 	}
-	d.view.note("%d servers are up, each a process of its own, with leases of %v", len(d.servers), Lease)
+	d.view.note("%d servers are up, each a process of its own, with leases of %v", len(d.servers), d.o.Lease)
+	if d.o.Bus != "" {
+		d.view.note("they talk over %s", withoutSecrets(d.o.Bus))
+	}
 	if err := d.play(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.whenBack(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.closeAll(ctx); err != nil {
@@ -118,7 +136,7 @@ var serverNames = []string{
 
 // startAll starts the servers and waits until all have their leases.
 func (d *director) startAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+	ctx, cancel := d.patient(ctx)
 	defer cancel()
 	for i := range d.o.Servers {
 		p, err := d.start(serverNames[i])
@@ -139,7 +157,8 @@ func (d *director) startAll(ctx context.Context) error {
 
 // start starts one server.
 func (d *director) start(name string) (*process, error) {
-	p, err := startProcess(&d.o, d.url, name, d.heard)
+	with := setup{Name: name, DB: d.url, Bus: d.o.Bus, Lease: d.o.Lease.Microseconds()}
+	p, err := startProcess(&d.o, with, d.heard)
 	if err == nil {
 		d.mu.Lock()
 		d.all = append(d.all, p)
@@ -165,15 +184,23 @@ func (d *director) play(ctx context.Context) error {
 		all.Go(func() { a.run(playing) })
 	}
 	err := d.runFaults(playing)
-	rest(ctx, d.o.Play-time.Since(d.began), nil)
+	for err == nil && d.played() < d.o.Play && rest(ctx, 20*time.Millisecond, nil) {
+	}
 	stop()
 	all.Wait()
 	return errors.Join(err, context.Cause(ctx))
 }
 
+// played is for how long players have played. It stands still while the
+// database is away, so that there is play after that, too.
+func (d *director) played() time.Duration {
+	now := time.Now()
+	return now.Sub(d.began) - d.outages.within(d.began, now)
+}
+
 // closeAll tells all servers to save and release everybody and to end.
 func (d *director) closeAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+	ctx, cancel := d.patient(ctx)
 	defer cancel()
 	d.view.note("the time is over: the servers save and release all their players, and end")
 	var all sync.WaitGroup
@@ -208,9 +235,22 @@ func (d *director) killAll() {
 }
 
 // heard deals with what a server says unasked.
-func (d *director) heard(_ *process, a answer) {
-	if a.News == newsEnded {
+func (d *director) heard(p *process, a answer) {
+	switch a.News {
+	case newsEnded:
 		d.history.ended(a)
+		if a.End == endLost {
+			d.suspensions.took(p)
+		}
+	case newsAway:
+		d.outages.left(p, absent{time.UnixMicro(a.Made), a.Error})
+		d.lookAway()
+	case newsBack:
+		d.found(p)
+	case newsSuspended:
+		d.suspended(p)
+	case newsTrusted:
+		d.trusted(p)
 	}
 }
 

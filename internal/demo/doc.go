@@ -8,7 +8,7 @@
 // another until its lease is over.
 //
 //	director ──orders──▶ server ──┐
-//	   ▲  └────orders──▶ server ──┼──▶ one database
+//	   ▲  └────orders──▶ server ──┼──▶ one database, perhaps a bus
 //	   └─────answers──── server ──┘
 //
 // The director writes down what it was told: which updates were acknowledged as
@@ -26,6 +26,16 @@
 //   - Each item has a name of its own and is in one bag. In the end each is in
 //     one bag still.
 //   - What was imported is compared with what is there in the end.
+//
+// The database may be any that the servers can share, and they may talk over a
+// bus. Neither is the demo's own, so neither is harmed by it; but it notices when
+// the database goes away ([outages]): servers tell when no commit is answered any
+// more, when they are suspended, and when they go on. Meanwhile the time to play
+// and the director's patience stand still, and in the end the report says what
+// the absence has cost: nobody.
+//
+// A server's setup comes over its pipe too, since a URL may hold a password and
+// arguments can be read by others.
 //
 // Players and their times are made by chance in the shape of measured ones, or
 // are read from files.

@@ -49,7 +49,7 @@ func readDocuments(dir string) ([]named, error) {
 
 func readDocument(path string) (named, error) {
 	n := named{id: strings.TrimSuffix(filepath.Base(path), ".json")}
-	if err := (session.Key{Kind: kind, ID: n.id}).Check(); err != nil {
+	if err := (session.Key{Kind: Kind, ID: n.id}).Check(); err != nil {
 		return n, err
 	}
 	text, err := os.ReadFile(path)

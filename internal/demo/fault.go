@@ -14,7 +14,7 @@ type faultResult struct {
 	fault   Fault
 	server  string
 	at      time.Time
-	players int // who were on the server and doing nothing else just then
+	players int // who were on the server, doing nothing else just then, and had not been released a moment before
 
 	// Of both: until the first of the players was on another server.
 	takeOver time.Duration
@@ -32,8 +32,10 @@ type faultResult struct {
 func (d *director) runFaults(ctx context.Context) error {
 	for i, f := range d.o.Faults {
 		at := d.o.Play * time.Duration(i+1) / time.Duration(len(d.o.Faults)+2)
-		if !rest(ctx, at-time.Since(d.began), nil) {
-			return nil
+		for d.played() < at {
+			if !rest(ctx, 20*time.Millisecond, nil) {
+				return nil
+			}
 		}
 		var err error
 		switch f {
@@ -55,7 +57,12 @@ func (d *director) runFaults(ctx context.Context) error {
 // those held: nobody tells a server anything of them until free is called. So
 // none of them is just on his way to another server.
 func (d *director) victim(ctx context.Context) (place int, held []*actor, free func(), err error) {
-	for give := time.Now().Add(patience); time.Now().Before(give) && ctx.Err() == nil; {
+	ctx, cancel := d.patient(ctx)
+	defer cancel()
+	for rest(ctx, 2*time.Millisecond, nil) {
+		if _, away := d.outages.lasts(); away {
+			continue
+		}
 		on := make(map[*process]int)
 		for _, a := range d.actors {
 			on[a.where.Load()]++
@@ -73,9 +80,8 @@ func (d *director) victim(ctx context.Context) (place int, held []*actor, free f
 			return place, held, func() { release(held) }, nil
 		}
 		release(held)
-		rest(ctx, 2*time.Millisecond, nil)
 	}
-	return 0, nil, nil, fmt.Errorf("no server had a player for %v", patience)
+	return 0, nil, nil, fmt.Errorf("wait for a server with players: %w", context.Cause(ctx))
 }
 
 func (d *director) hold(p *process) (held []*actor) {
@@ -132,10 +138,11 @@ func (d *director) kill(ctx context.Context) error {
 	w := d.miss(p, held, at)
 	free()
 	d.view.note("%s is killed (SIGKILL) with %d players on it", p.name, len(held))
-	if err := await(ctx, w.some, "take a killed server's players over"); err != nil {
+	d.lookAway() // it may have been the only one that still reached the database
+	if err := d.await(ctx, w.some, "take a killed server's players over"); err != nil {
 		return err
 	}
-	d.view.note("%s: its players come back on the others after %s; the lease is %v", p.name, seconds(w.first), Lease)
+	d.view.note("%s: its players come back on the others after %s; the lease is %v", p.name, seconds(w.first), d.o.Lease)
 	d.mu.Lock()
 	d.faults = append(d.faults, faultResult{fault: Kill, server: p.name, at: at, players: len(held), takeOver: w.first, slowest: slowest, stall: time.Duration(pulse.Stall) * time.Microsecond})
 	d.mu.Unlock()
@@ -159,46 +166,72 @@ func (d *director) writeLast(ctx context.Context, p *process, held []*actor) {
 }
 
 // await waits for what must happen.
-func await(ctx context.Context, done <-chan struct{}, what string) error {
-	t := time.NewTimer(patience)
-	defer t.Stop()
+func (d *director) await(ctx context.Context, done <-chan struct{}, what string) error {
+	ctx, cancel := d.patient(ctx)
+	defer cancel()
 	select {
 	case <-done:
 		return nil
-	case <-t.C:
-		return fmt.Errorf("%s: nothing happened for %v", what, patience)
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	}
 }
 
-// replace starts a new server in the place of one that was killed.
+// replace starts a new server in the place of one that was killed. One that
+// does not find the database is started once more.
 func (d *director) replace(ctx context.Context, place int) error {
-	d.mu.Lock()
-	n := len(d.all) - len(d.servers) + 2
-	d.mu.Unlock()
-	p, err := d.start(fmt.Sprintf("%s-%d", serverNames[place], n))
-	if err != nil {
-		return err
-	}
-	wait, cancel := context.WithTimeoutCause(ctx, patience, errSilent)
+	ctx, cancel := d.patient(ctx)
 	defer cancel()
-	if err := p.whenReady(wait); err != nil {
-		return err
+	for {
+		p, err := d.start(fmt.Sprintf("%s-%d", serverNames[place], d.generation()))
+		if err != nil {
+			return err
+		}
+		if err = p.whenReady(ctx); err == nil {
+			d.mu.Lock()
+			d.servers[place] = p
+			d.mu.Unlock()
+			d.view.note("%s is started in its place%s", p.name, p.withoutBus())
+			return nil
+		}
+		if err = errors.Join(err, p.kill()); !rest(ctx, time.Second, nil) {
+			return err
+		}
 	}
+}
+
+// generation numbers the servers that are started in the place of others, from
+// 2.
+func (d *director) generation() int {
 	d.mu.Lock()
-	d.servers[place] = p
-	d.mu.Unlock()
-	d.view.note("%s is started in its place", p.name)
-	return nil
+	defer d.mu.Unlock()
+	return len(d.all) - len(d.servers) + 2
 }
 
 // stop stops a server until its players have been taken over, and lets it
-// continue.
+// continue. It is done once more if there was nobody to take over after all.
 func (d *director) stop(ctx context.Context) error {
+	for range mostHalts {
+		f, err := d.stopOnce(ctx)
+		if err != nil {
+			return err
+		}
+		if f.players > 0 {
+			d.mu.Lock()
+			d.faults = append(d.faults, f)
+			d.mu.Unlock()
+			return nil
+		}
+		d.view.note("%s had released all of them just before it was stopped: once more", f.server)
+	}
+	return fmt.Errorf("stop a server with players on it: not once in %d times", mostHalts)
+}
+
+// stopOnce stops a server and lets it continue.
+func (d *director) stopOnce(ctx context.Context) (f faultResult, err error) {
 	p, held, free, at, err := d.halt(ctx)
 	if err != nil {
-		return err
+		return f, err
 	}
 	_, before, _ := p.status()
 	w := d.miss(p, held, at)
@@ -206,30 +239,28 @@ func (d *director) stop(ctx context.Context) error {
 	p.fallSilent()
 	free()
 	d.view.note("%s is stopped (SIGSTOP) with %d players on it", p.name, len(held))
-	if err := await(ctx, w.all, "take a stopped server's players over"); err != nil {
-		return err
+	if err := d.await(ctx, w.all, "take a stopped server's players over"); err != nil {
+		return f, err
 	}
 	d.view.note("%s: the others have taken all of them over, the first after %s; it continues (SIGCONT)", p.name, seconds(w.first))
 	if err := p.resume(); err != nil {
-		return err
+		return f, err
 	}
 	if err := d.recover(ctx, p, before.Lease, answered, openings); err != nil {
-		return err
+		return f, err
 	}
-	lost := d.history.lost(openings)
-	d.view.note("%s has reported %d sessions as lost, has a new lease, and takes players in again", p.name, lost)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.faults = append(d.faults, faultResult{
-		fault: Stop, server: p.name, at: at, players: len(held), takeOver: w.first, lost: lost, late: late,
-	})
-	return nil
+	lost, saved := d.history.endsOf(openings)
+	d.view.note("%s has reported %d sessions as lost, and takes players in again", p.name, lost)
+	return faultResult{
+		fault: Stop, server: p.name, at: at, players: len(held) - saved, takeOver: w.first, lost: lost, late: late,
+	}, nil
 }
 
 // halt stops a server with players on it, between two commits. SQLite has one
 // writer at a time: a process that stands still within a commit keeps the file
 // locked, and nobody can do anything about that until it goes on. Then it does
-// go on, and is stopped again a little later.
+// go on, and is stopped again a little later. So it is if the database goes away
+// just then.
 func (d *director) halt(ctx context.Context) (p *process, held []*actor, free func(), at time.Time, err error) {
 	for range mostHalts {
 		var place int
@@ -237,22 +268,35 @@ func (d *director) halt(ctx context.Context) (p *process, held []*actor, free fu
 			return nil, nil, nil, at, err
 		}
 		p, at = d.servers[place], time.Now()
+		d.halting.Store(true)
 		if err = p.halt(); err == nil && d.othersCommit(ctx, p) {
+			d.halting.Store(false)
 			return p, held, free, at, nil
 		}
-		d.mu.Lock()
-		d.unlocked = time.Now()
-		d.mu.Unlock()
-		err = errors.Join(err, p.resume())
-		p.welcome()
-		free()
+		err = errors.Join(err, d.unhalt(ctx, p, free))
 		if err != nil {
 			return nil, nil, nil, at, err
 		}
-		d.view.note("%s was stopped within a commit, which locks SQLite's file for all: it goes on, once more", p.name)
-		rest(ctx, time.Second, nil)
 	}
 	return nil, nil, nil, at, fmt.Errorf("stop a server between two commits: not once in %d times", mostHalts)
+}
+
+// unhalt lets a server go on that was stopped at a bad moment, and looks a
+// little later whether it was that, or the database has gone away.
+func (d *director) unhalt(ctx context.Context, p *process, free func()) error {
+	d.mu.Lock()
+	d.unlocked = time.Now()
+	d.mu.Unlock()
+	err := p.resume()
+	p.welcome()
+	free()
+	rest(ctx, time.Second, nil)
+	d.halting.Store(false)
+	d.lookAway()
+	if _, away := d.outages.lasts(); !away && err == nil {
+		d.view.note("%s was stopped within a commit, which locks the database for all: it goes on, once more", p.name)
+	}
+	return err
 }
 
 // mostHalts is how often a stop is tried.
@@ -263,7 +307,7 @@ const mostHalts = 50
 // committed before, and so may what was under way then.
 func (d *director) othersCommit(ctx context.Context, halted *process) bool {
 	beats, commits := make(map[*process]int64), make(map[*process]int64)
-	for until := time.Now().Add(Lease * 5 / 6); time.Now().Before(until); {
+	for until := time.Now().Add(d.o.Lease * 5 / 6); time.Now().Before(until); {
 		for _, p := range d.servers {
 			_, pulse, _ := p.status()
 			first, known := commits[p]
@@ -313,15 +357,22 @@ func (d *director) recover(ctx context.Context, p *process, lease string, answer
 		answered.Wait()
 		close(heard)
 	}()
-	if err := await(ctx, heard, "hear from a server that continues"); err != nil {
+	if err := d.await(ctx, heard, "hear from a server that continues"); err != nil {
 		return err
 	}
+	ctx, cancel := d.patient(ctx)
+	defer cancel()
+	var lost, saved int
+	var now pulse
 	err := poll(ctx, p.name+" reports its sessions lost and takes a new lease", func() bool {
-		_, now, _ := p.status()
-		return d.history.lost(openings) == len(openings) && now.Lease != lease && !now.Suspended
+		_, now, _ = p.status()
+		// One that had been released just before is not lost.
+		lost, saved = d.history.endsOf(openings)
+		return lost+saved == len(openings) && !now.Suspended && (lost == 0 || now.Lease != lease)
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: of %d sessions it has reported %d as lost and %d as saved, it is suspended: %v, it has a new lease: %v; it wrote: %s",
+			err, len(openings), lost, saved, now.Suspended, now.Lease != lease, p.out)
 	}
 	p.welcome()
 	return poll(ctx, p.name+" takes players in again", func() bool {
@@ -336,10 +387,7 @@ func (d *director) recover(ctx context.Context, p *process, lease string, answer
 
 // poll waits until something is so.
 func poll(ctx context.Context, what string, is func() bool) error {
-	for give := time.Now().Add(patience); !is(); {
-		if time.Now().After(give) {
-			return fmt.Errorf("wait until %s: it did not happen within %v", what, patience)
-		}
+	for !is() {
 		if !rest(ctx, 20*time.Millisecond, nil) {
 			return fmt.Errorf("wait until %s: %w", what, context.Cause(ctx))
 		}

@@ -7,8 +7,9 @@ import (
 	"github.com/holdfast-games/holdfast/profile"
 )
 
-// kind is the kind of the players' keys.
-const kind = "player"
+// Kind is the kind of the players' keys: one of the demo's own, so that it
+// meets no players of a game in the same database.
+const Kind = "holdfast-demo"
 
 // prefix begins the names of the demo's own fields, beside those that were
 // imported.
@@ -29,7 +30,7 @@ var (
 	server  = profile.String(prefix+"server", "")
 	done    = profile.Value(prefix+"done", numbers(nil))
 	bag     = profile.Map[item](prefix + "items")
-	schema  = profile.NewSchema(kind, opened, updates, coins, server, done, bag)
+	schema  = profile.NewSchema(Kind, opened, updates, coins, server, done, bag)
 )
 
 // numbers is a set of updates' numbers, as ranges that ascend and do not touch.

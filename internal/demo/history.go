@@ -13,6 +13,7 @@ type history struct {
 	players map[string]*chronicle
 	all     int // updates that were made
 	durable int // of them, those that were durable
+	paused  int // updates that were refused by a server that was suspended
 }
 
 // chronicle is the history of one player.
@@ -94,6 +95,9 @@ func (h *history) answered(o order, a answer) {
 	if a.Kept {
 		h.durable++
 	}
+	if a.Suspended && a.Made == 0 {
+		h.paused++
+	}
 	if o.Do == doGive {
 		h.players[o.To].updates[o.ToOp].answered(a, a.ToOrdinal, a.ToSeq)
 	}
@@ -131,17 +135,20 @@ func (h *history) ended(a answer) {
 	c.ends[a.Ordinal] = a.End
 }
 
-// lost returns for how many of some players the end that belongs to an opening
-// was told to be a loss.
-func (h *history) lost(openings map[string]int64) (n int) {
+// endsOf returns for how many of some players the end that belongs to an
+// opening was told to be a loss, and for how many that everything is saved.
+func (h *history) endsOf(openings map[string]int64) (lost, saved int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for player, ordinal := range openings {
-		if h.players[player].ends[ordinal] == endLost {
-			n++
+		switch h.players[player].ends[ordinal] {
+		case endLost:
+			lost++
+		case endSaved:
+			saved++
 		}
 	}
-	return n
+	return lost, saved
 }
 
 // counts returns how many updates were made so far, as far as was told, and how
@@ -150,6 +157,14 @@ func (h *history) counts() (all, durable int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.all, h.durable
+}
+
+// refusedAsSuspended returns how many updates a server refused since it was
+// suspended.
+func (h *history) refusedAsSuspended() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.paused
 }
 
 // keptUpTo returns for each opening up to which Seq its updates were

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
 )
@@ -28,7 +29,7 @@ func openDatabase(ctx context.Context, o *Options, url string) (*database, error
 	if err != nil {
 		return nil, errors.Join(err, drv.Close())
 	}
-	srv, err := session.Open(ctx, db, &session.Options{Name: "holdfast demo", Lease: Lease})
+	srv, err := session.Open(ctx, db, &session.Options{Name: "holdfast demo", Lease: o.Lease})
 	if err != nil {
 		return nil, errors.Join(err, db.Close(ctx))
 	}
@@ -70,14 +71,19 @@ func forEach(ctx context.Context, players []*player, fn func(context.Context, *p
 }
 
 // load imports all players. It refuses a database that has one of them before
-// it writes anything.
+// it writes anything, or deletes what an earlier demo has left, if it may.
 func load(ctx context.Context, o *Options, url string, players []*player) (took time.Duration, err error) {
 	d, err := openDatabase(ctx, o, url)
 	if err != nil {
 		return 0, fmt.Errorf("import players: %w", err)
 	}
+	if o.Fresh {
+		err = d.clear(ctx)
+	}
 	began := time.Now()
-	err = forEach(ctx, players, d.checkAbsent)
+	if err == nil {
+		err = forEach(ctx, players, d.checkAbsent)
+	}
 	if err == nil {
 		err = forEach(ctx, players, d.load)
 	}
@@ -88,13 +94,45 @@ func load(ctx context.Context, o *Options, url string, players []*player) (took 
 	return took, nil
 }
 
-var errExists = errors.New("the database has a player of that name already: give the demo one of its own")
+// ErrExists means that the database has a player of an earlier demo.
+var ErrExists = errors.New("an earlier demo has left it there")
+
+var errInUse = errors.New("a demo is running on this database")
+
+// clear deletes what earlier demos have left: whatever is of their kind. It
+// deletes nothing if a living server holds any of it.
+func (d *database) clear(ctx context.Context) error {
+	for info, err := range d.srv.Reader().Roots(ctx, &session.RootsOptions{Kind: Kind}) {
+		if err != nil {
+			return err
+		}
+		if info.Holder == nil {
+			continue
+		}
+		if err := d.settle(ctx, info.Key); err != nil {
+			return err
+		}
+	}
+	return d.db.DeleteRange(ctx, Kind+"/", driver.After(Kind+"/"))
+}
+
+// settle releases a player whose server was killed in an earlier demo.
+func (d *database) settle(ctx context.Context, key session.Key) error {
+	s, err := d.srv.Open(ctx, key, &session.OpenOptions{NoAsk: true})
+	switch {
+	case errors.Is(err, session.ErrLocked):
+		return fmt.Errorf("%w: %w", errInUse, err)
+	case err != nil:
+		return err
+	}
+	return s.Close(ctx)
+}
 
 func (d *database) checkAbsent(ctx context.Context, p *player) error {
-	key := session.Key{Kind: kind, ID: p.id}
+	key := session.Key{Kind: Kind, ID: p.id}
 	switch _, err := d.srv.Peek(ctx, key); {
 	case err == nil:
-		return fmt.Errorf("%v: %w", key, errExists)
+		return fmt.Errorf("%v: %w", key, ErrExists)
 	case errors.Is(err, session.ErrNotFound):
 		return nil
 	default:
@@ -104,12 +142,12 @@ func (d *database) checkAbsent(ctx context.Context, p *player) error {
 
 // load writes one player: his document, field by field, and his items.
 func (d *database) load(ctx context.Context, p *player) error {
-	s, err := d.srv.Open(ctx, session.Key{Kind: kind, ID: p.id}, nil)
+	s, err := d.srv.Open(ctx, session.Key{Kind: Kind, ID: p.id}, nil)
 	if err != nil {
 		return err
 	}
 	if !s.Fresh() {
-		return errors.Join(fmt.Errorf("%v: %w", s.Key(), errExists), s.Close(ctx))
+		return errors.Join(fmt.Errorf("%v: %w", s.Key(), ErrExists), s.Close(ctx))
 	}
 	tx, err := s.Begin()
 	if err != nil {

@@ -2,16 +2,18 @@ package demo
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/holdfast-games/holdfast/bus/natsbus"
+	"github.com/holdfast-games/holdfast/bus/pgbus"
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/pgtest"
+	"github.com/holdfast-games/holdfast/postgres"
 	"github.com/holdfast-games/holdfast/sqlite"
 )
 
@@ -22,37 +24,41 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asServer) != "" {
 		os.Exit(serve())
 	}
-	goleak.VerifyTestMain(m)
+	pgtest.Main(m)
 }
 
-// serve is the server process: the arguments are --db URL --name NAME.
+// serve is the server process.
 func serve() int {
 	if os.Getenv(asServer) == "fail" {
 		fmt.Fprintln(os.Stderr, "told to fail")
 		return 1
 	}
 	IgnoreInterrupts()
-	flags := flag.NewFlagSet("server", flag.ExitOnError)
-	o := &ServerOptions{Open: openSQLite, Log: os.Stderr}
-	flags.StringVar(&o.DB, "db", "", "")
-	flags.StringVar(&o.Name, "name", "", "")
-	if err := flags.Parse(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	if err := Serve(context.Background(), os.Stdin, os.Stdout, o); err != nil {
+	if err := Serve(context.Background(), os.Stdin, os.Stdout, &ServerOptions{Open: openDB, OpenBus: openBus, Log: os.Stderr}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
 
-func openSQLite(ctx context.Context, text string) (driver.DB, error) {
+// openDB opens a database by the scheme of its URL.
+func openDB(ctx context.Context, text string) (driver.DB, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, err
 	}
+	if u.Scheme == "postgres" {
+		return postgres.Open(ctx, text, nil)
+	}
 	return sqlite.Open(ctx, u.Path, nil)
+}
+
+// openBus opens a bus by the scheme of its URL.
+func openBus(ctx context.Context, text string) (Bus, error) {
+	if strings.HasPrefix(text, "nats:") {
+		return natsbus.Open(ctx, text, nil)
+	}
+	return pgbus.Open(ctx, text, nil)
 }
 
 // testOptions are those of a run with the test binary as its servers.
@@ -63,7 +69,13 @@ func testOptions(t *testing.T) *Options {
 		t.Fatal(err)
 	}
 	return &Options{
-		Open: openSQLite, Server: []string{self}, Env: []string{asServer + "=1"},
-		DB: "sqlite://" + filepath.ToSlash(filepath.Join(t.TempDir(), "demo.db")), View: t.Output(),
+		Open: openDB, OpenBus: openBus, Server: []string{self}, Env: []string{asServer + "=1"},
+		DB: newSQLite(t), View: t.Output(),
 	}
+}
+
+// newSQLite returns the URL of a file that does not exist yet.
+func newSQLite(t *testing.T) string {
+	t.Helper()
+	return "sqlite://" + filepath.ToSlash(filepath.Join(t.TempDir(), "demo.db"))
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/session"
 )
 
 // Bounds of the options.
@@ -29,9 +31,19 @@ type Options struct {
 	Players int
 	// Servers is the number of server processes, 2 to MaxServers. Zero means 3.
 	Servers int
-	// DB is the URL of the database. It must not hold any of the players. Empty
-	// means SQLite in a temporary folder, which is removed at the end.
+	// DB is the URL of the database. It must not hold any of the players, unless
+	// Fresh is set. Empty means SQLite in a temporary folder, which is removed at
+	// the end.
 	DB string
+	// Fresh deletes what earlier demos left in the database: all of their kind
+	// of key. It is refused if a server holds one of them.
+	Fresh bool
+	// Bus is the URL of the bus between the servers. Empty means none: requests
+	// then travel through the database only.
+	Bus string
+	// Lease is how long a server may be unreachable before others take its
+	// players over, session.MinLease to a minute. Zero means DefaultLease.
+	Lease time.Duration
 	// Documents is a folder with a JSON document per player. Empty means that
 	// documents are made by chance.
 	Documents string
@@ -45,9 +57,10 @@ type Options struct {
 	Faults []Fault
 	// Open opens a database by its URL. Required.
 	Open func(ctx context.Context, url string) (driver.DB, error)
+	// OpenBus opens a bus by its URL. Required with Bus.
+	OpenBus OpenBus
 	// Server is the command line that starts a server process, which must call
-	// Serve with these options and the DB and name in its arguments, to which
-	// "--db URL --name NAME" is added. Required.
+	// Serve with the same ways to open. Required.
 	Server []string
 	// Env is added to the environment of the server processes.
 	Env []string
@@ -72,9 +85,10 @@ const (
 // What the servers of a demo run with: a short lease, since a newcomer should
 // not have to wait, and the default of session.Options.AppendEvery.
 const (
-	Lease       = 3 * time.Second
-	AppendEvery = 50 * time.Millisecond
-	autosave    = 2 * time.Second
+	DefaultLease = 3 * time.Second
+	AppendEvery  = 50 * time.Millisecond
+	maxLease     = time.Minute
+	autosave     = 2 * time.Second
 )
 
 // ErrOption means that a run was asked for that is not possible.
@@ -90,6 +104,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.Servers == 0 {
 		c.Servers = 3
+	}
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
 	}
 	if c.Faults == nil {
 		c.Faults = defaultFaults()
@@ -115,10 +132,39 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: %d players, 1 to %d allowed", ErrOption, o.Players, MaxPlayers)
 	case o.Servers < 2 || o.Servers > MaxServers:
 		return fmt.Errorf("%w: %d servers, 2 to %d allowed: one is killed, and another must take over", ErrOption, o.Servers, MaxServers)
+	case o.Lease < session.MinLease || o.Lease > maxLease:
+		return fmt.Errorf("%w: a lease of %v, %v to %v allowed", ErrOption, o.Lease, session.MinLease, maxLease)
 	case strings.HasPrefix(o.DB, "mem:"):
 		return fmt.Errorf("%w: a database in memory is not shared by the server processes", ErrOption)
+	case strings.HasPrefix(o.Bus, "local:"):
+		return fmt.Errorf("%w: a bus within a process is not shared by the server processes", ErrOption)
+	case o.Bus != "" && o.OpenBus == nil:
+		return fmt.Errorf("%w: no way to open a bus", ErrOption)
 	case o.Open == nil || len(o.Server) == 0:
 		return fmt.Errorf("%w: no way to open a database or to start a server", ErrOption)
 	}
 	return nil
+}
+
+// tryBus opens the bus once, so that a wrong URL is told before anything is
+// done.
+func (o *Options) tryBus(ctx context.Context) error {
+	if o.Bus == "" {
+		return nil
+	}
+	b, err := o.OpenBus(ctx, o.Bus)
+	if err != nil {
+		return err // it says what it is
+	}
+	return b.Close()
+}
+
+// withoutSecrets returns a URL as it may be shown: no user, no password and no
+// parameters, which may hold one too.
+func withoutSecrets(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "a URL that cannot be read"
+	}
+	return (&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path}).String()
 }

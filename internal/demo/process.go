@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/holdfast-games/holdfast/internal/console"
 )
 
 // state is how a server process is, as far as the director knows.
@@ -25,6 +27,7 @@ var (
 	errGone    = errors.New("server is gone")
 	errSilent  = errors.New("server does not answer")
 	errRefused = errors.New("server refused")
+	errPaused  = errors.New("server is suspended")
 )
 
 // process is a server process, seen by the director. All its methods are safe
@@ -47,7 +50,8 @@ type process struct {
 	more       chan struct{} // level: there is something in queue
 	pulse      pulse
 	journal    appends
-	deliberate bool // it was told to end, or killed
+	deliberate bool   // it was told to end, or killed
+	lacks      string // why it has no bus; empty: it has, or none was wanted
 }
 
 // appends are what a server told of its appends.
@@ -57,10 +61,10 @@ type appends struct {
 }
 
 // startProcess starts a server.
-func startProcess(o *Options, url, name string, heard func(*process, answer)) (*process, error) {
-	args := append(append([]string(nil), o.Server[1:]...), "--db", url, "--name", name)
+func startProcess(o *Options, with setup, heard func(*process, answer)) (*process, error) {
+	name := with.Name
 	p := &process{
-		name: name, cmd: exec.Command(o.Server[0], args...), out: &tail{}, heard: heard,
+		name: name, cmd: exec.Command(o.Server[0], o.Server[1:]...), out: &tail{}, heard: heard,
 		ready: make(chan struct{}), gone: make(chan struct{}), silent: make(chan struct{}),
 		calls: make(map[uint64]func(answer)), more: make(chan struct{}, 1), state: alive,
 	}
@@ -76,7 +80,7 @@ func startProcess(o *Options, url, name string, heard func(*process, answer)) (*
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start server %q: %w", name, err)
 	}
-	go p.send()
+	go p.send(with)
 	go p.read(stdout)
 	return p, nil
 }
@@ -95,7 +99,7 @@ func (p *process) whenReady(ctx context.Context) error {
 
 // read listens to the server until it ends, and reaps it.
 func (p *process) read(stdout io.Reader) {
-	err := readLines(stdout, p.hear)
+	err := readLines(newScanner(stdout), p.hear)
 	if err != nil {
 		fmt.Fprintln(p.out, err)
 		_ = p.cmd.Process.Kill() // it talks nonsense; Wait says what became of it
@@ -129,6 +133,7 @@ func (p *process) hear(a answer) {
 	p.mu.Lock()
 	switch a.News {
 	case newsReady:
+		p.lacks = a.Error
 		close(p.ready)
 	case newsPulse:
 		if a.Pulse != nil {
@@ -151,10 +156,13 @@ func (p *process) hear(a answer) {
 	}
 }
 
-// send writes queued orders, so that nobody waits for the pipe to a server
-// that does not read.
-func (p *process) send() {
+// send writes the setup and then queued orders, so that nobody waits for the
+// pipe to a server that does not read.
+func (p *process) send(with setup) {
 	w := &lines{w: p.stdin}
+	if w.write(with) != nil {
+		return // it is gone
+	}
 	for {
 		select {
 		case <-p.more:
@@ -200,10 +208,7 @@ func (p *process) call(ctx context.Context, o order, fn func(answer)) (answer, e
 	var err error
 	select {
 	case a := <-got:
-		if a.Error != "" {
-			return a, fmt.Errorf("%s: %w: %s", p.name, errRefused, a.Error)
-		}
-		return a, nil
+		return a, p.judge(a)
 	case <-p.gone:
 		err = errGone
 	case <-silent:
@@ -212,6 +217,17 @@ func (p *process) call(ctx context.Context, o order, fn func(answer)) (answer, e
 		err = context.Cause(ctx)
 	}
 	return answer{}, fmt.Errorf("%s %s on %s: %w", o.Do, o.Player, p.name, err)
+}
+
+// judge returns what an answer says of what was asked for.
+func (p *process) judge(a answer) error {
+	switch {
+	case a.Error == "":
+		return nil
+	case a.Suspended:
+		return fmt.Errorf("%s: %w: %s", p.name, errPaused, a.Error)
+	}
+	return fmt.Errorf("%s: %w: %s", p.name, errRefused, a.Error)
 }
 
 // noticed returns a channel that is closed when players notice that the
@@ -315,6 +331,17 @@ func (p *process) close(ctx context.Context) ([]result, error) {
 	case <-ctx.Done():
 		return a.Results, fmt.Errorf("server %q said that it has closed and did not end: %w", p.name, context.Cause(ctx))
 	}
+}
+
+// withoutBus says why the server has no bus, in parentheses, if it should have
+// one.
+func (p *process) withoutBus() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lacks == "" {
+		return ""
+	}
+	return " (without a bus: " + console.Short(p.lacks, 100) + ")"
 }
 
 // failed reports whether the process has ended and nobody told it to.

@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
 )
 
 // readAll reads what the database holds of every player, without taking them.
 func readAll(ctx context.Context, o *Options, url string, players []*player) (map[string]*final, error) {
-	drv, err := o.Open(ctx, url)
+	drv, err := reopen(ctx, o, url)
 	if err != nil {
 		return nil, fmt.Errorf("read players: %w", err)
 	}
@@ -27,7 +29,7 @@ func readAll(ctx context.Context, o *Options, url string, players []*player) (ma
 	finals := make(map[string]*final)
 	var mu sync.Mutex
 	err = forEach(ctx, players, func(ctx context.Context, p *player) error {
-		v, err := reader.Peek(ctx, session.Key{Kind: kind, ID: p.id})
+		v, err := reader.Peek(ctx, session.Key{Kind: Kind, ID: p.id})
 		f := &final{err: err}
 		if err == nil {
 			f.read(v, p)
@@ -41,6 +43,17 @@ func readAll(ctx context.Context, o *Options, url string, players []*player) (ma
 		return nil, fmt.Errorf("read players: %w", err)
 	}
 	return finals, nil
+}
+
+// reopen opens a database that was there before: if it is away now it may come
+// back.
+func reopen(ctx context.Context, o *Options, url string) (driver.DB, error) {
+	for give := time.Now().Add(patience); ; {
+		drv, err := o.Open(ctx, url)
+		if !errors.Is(err, driver.ErrUnavailable) || time.Now().After(give) || !rest(ctx, time.Second, nil) {
+			return drv, err
+		}
+	}
 }
 
 // read takes what a player has apart.

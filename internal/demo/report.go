@@ -20,6 +20,10 @@ type Report struct {
 	// that could be measured.
 	Late []string `json:"late"`
 
+	Database string  `json:"database"` // where the players are, without user and password
+	Bus      string  `json:"bus"`      // between the servers; empty: none
+	Lease    float64 `json:"lease_ms"`
+
 	Seconds  float64 `json:"seconds"` // that players played
 	Servers  int     `json:"servers"`
 	Players  int     `json:"players"`
@@ -64,6 +68,16 @@ type Report struct {
 	LateWrites    int `json:"late_writes"`
 	LateAccepted  int `json:"late_writes_accepted"`
 
+	// What happened while no server reached the database. Suspended counts how
+	// often a server could not trust its lease meanwhile, and Held the sessions
+	// that such servers had, of which Taken were taken over.
+	Outages          int     `json:"database_outages"`
+	LongestOutage    float64 `json:"database_longest_outage_ms"`
+	Suspended        int     `json:"outage_suspensions"`
+	Held             int     `json:"outage_sessions"`
+	Taken            int     `json:"outage_sessions_lost"`
+	UpdatesSuspended int     `json:"updates_refused_as_suspended"`
+
 	// LostOtherwise counts sessions that were taken over from servers to which
 	// nothing was done for longer than a lease: the machine kept them from
 	// running, or from the database.
@@ -89,6 +103,7 @@ func (d *director) report(players []*player, finals map[string]*final, imported 
 	v := check(d.history, players, finals, crashed)
 	r := &Report{
 		Broken: []string{}, Late: []string{},
+		Database: withoutSecrets(d.url), Bus: withoutSecrets(d.o.Bus), Lease: ms(d.o.Lease),
 		Seconds: round(time.Since(d.began).Seconds()), Servers: len(d.servers), Players: len(players),
 		Openings: d.openings, Hops: d.hops,
 		Updates: v.updates, Acked: v.acknowledged, Lost: v.count(promiseKept), UnackedLost: v.unacknowledged,
@@ -114,6 +129,7 @@ func (d *director) report(players []*player, finals map[string]*final, imported 
 		}
 	}
 	r.addServers(d)
+	r.addOutages(d)
 	r.OK = len(r.Broken) == 0 && len(r.Late) == 0
 	return r
 }
@@ -134,11 +150,12 @@ func (r *Report) addFault(d *director, f *faultResult, v *verdict, finals map[st
 	}
 	r.Kills++
 	slack := max(d.stalls.max(), f.stall)
-	if limit := Lease + time.Second + slack; f.takeOver > limit {
+	limit := d.o.Lease + time.Second + slack + d.outages.hinder(f.at, f.at.Add(f.takeOver), d.o.Lease)
+	if f.takeOver > limit {
 		r.Late = append(r.Late, fmt.Sprintf("the players of %s were taken over %s after it was killed, at most %s allowed", f.server, millis(f.takeOver), millis(limit)))
 	}
 	if t := ms(f.takeOver); t >= r.TakeOver {
-		r.TakeOver, r.TakeOverLimit = t, ms(Lease+time.Second+slack)
+		r.TakeOver, r.TakeOverLimit = t, ms(limit)
 	}
 	var window time.Duration
 	if oldest, ok := v.lostOldest[f.server]; ok {
@@ -146,12 +163,26 @@ func (r *Report) addFault(d *director, f *faultResult, v *verdict, finals map[st
 	}
 	// A change waits for the interval, or for the append before it if that
 	// takes longer, and then for its own append.
-	limit := max(AppendEvery, f.slowest) + f.slowest + slack
+	limit = max(AppendEvery, f.slowest) + f.slowest + slack
 	if window > limit {
 		r.Late = append(r.Late, fmt.Sprintf("%s lost updates of its last %s, at most %s allowed", f.server, millis(window), millis(limit)))
 	}
 	if w := ms(window); w >= r.LossWindow {
 		r.LossWindow, r.LossWindowLimit, r.SlowestAppend = w, ms(limit), ms(f.slowest)
+	}
+}
+
+// addOutages adds what happened while the database was away. Sessions are not
+// lost to that; a machine that keeps a server from running after it for as long
+// as a lease has them lost like any other.
+func (r *Report) addOutages(d *director) {
+	n, longest := d.outages.all()
+	r.Outages, r.LongestOutage = n, ms(longest)
+	suspended, sum := d.suspensions.inOutage(&d.outages)
+	r.Suspended, r.Held, r.Taken = suspended, sum.held, sum.lost
+	r.UpdatesSuspended = d.history.refusedAsSuspended()
+	if r.Taken > 0 && time.Duration(r.SlowestStall*float64(time.Millisecond)) < d.o.Lease/2 {
+		r.Broken = append(r.Broken, fmt.Sprintf("%s: %d of %d sessions were lost while the database was away", promiseFleet, r.Taken, r.Held))
 	}
 }
 
@@ -186,7 +217,10 @@ func (r *Report) Write(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "\n%d hand-overs from server to server: p50 %.1f ms, p99 %.1f ms. %d saves, %d appends to the journal.\n%d updates went with a server that failed; nobody had been told that they were safe.\n",
 		r.HandOvers, r.HandOverP50, r.HandOverP99, r.Saves, r.Appends, r.UnackedLost)
 	if err == nil && r.LostOtherwise > 0 {
-		_, err = fmt.Fprintf(w, "The machine kept a server from running for longer than its lease of %v: %d of its players were taken over.\n", Lease, r.LostOtherwise)
+		_, err = fmt.Fprintf(w, "The machine kept a server from running for longer than its lease of %v: %d of its players were taken over.\n", r.lease(), r.LostOtherwise)
+	}
+	if err == nil && r.Outages > 0 {
+		_, err = fmt.Fprintf(w, "While the database was away, servers that were suspended refused %d updates.\n", r.UpdatesSuspended)
 	}
 	for _, line := range r.Broken {
 		if err == nil {
@@ -212,14 +246,27 @@ func (r *Report) rows() [][]string {
 	if r.Kills > 0 {
 		rows = append(rows,
 			row(r.LossWindow <= r.LossWindowLimit, "A crash costs milliseconds", "the last %.1f ms (append interval %.0f ms, slowest append %.0f ms)", r.LossWindow, r.AppendInterval, r.SlowestAppend),
-			row(r.TakeOver <= r.TakeOverLimit, "Its players come back", "on another server after %.1f s (lease %v, 1 s more at most)", r.TakeOver/1000, Lease),
+			row(r.TakeOver <= r.TakeOverLimit, "Its players come back", "on another server after %.1f s (lease %v, %.1f s at most)", r.TakeOver/1000, r.lease(), r.TakeOverLimit/1000),
 		)
 	}
 	if r.Stops > 0 {
 		rows = append(rows, row(r.LateAccepted == 0 && r.SessionsLost == r.SessionsTaken, "The stale cannot write",
 			"%d of %d players reported lost, %d of %d late writes accepted", r.SessionsLost, r.SessionsTaken, r.LateAccepted, r.LateWrites))
 	}
+	if r.Outages > 0 {
+		rows = append(rows, row(r.Taken == 0, "Without a database nobody is lost", "away %s, %.1f s at most; %d servers suspended with %d players, %d of them lost",
+			times(r.Outages), r.LongestOutage/1000, r.Suspended, r.Held, r.Taken))
+	}
 	return append(rows, row(r.NotReleased == 0, "Shutdown saves everybody", "%d players saved and released, %d not", r.Released, r.NotReleased))
+}
+
+func (r *Report) lease() time.Duration { return time.Duration(r.Lease * float64(time.Millisecond)) }
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 // row is one row of the table.

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -17,45 +18,53 @@ import (
 	"github.com/holdfast-games/holdfast/store"
 )
 
-// ServerOptions are what a server process of the demo runs with.
+// ServerOptions are what a server process of the demo runs with. What differs
+// from server to server it is told by the director.
 type ServerOptions struct {
-	Name string // as others see it
-	DB   string // URL of the database
-	Open func(ctx context.Context, url string) (driver.DB, error)
-	Log  io.Writer // for warnings
+	Open    func(ctx context.Context, url string) (driver.DB, error)
+	OpenBus OpenBus   // may be nil if no director has a bus
+	Log     io.Writer // for warnings
 }
 
-// closeTime bounds a server's closing, and is more than a slow machine needs.
-const closeTime = time.Minute
+// Bus is what servers talk over.
+type Bus interface {
+	session.Bus
+	Close() error
+}
 
-// Serve is what a server process of the demo does: it carries out the orders
-// that come from in, one line of JSON each, and answers to out. It returns when
-// it was told to close, or when in ends because the director is gone; players are
-// saved then, too.
+// OpenBus opens a bus by its URL.
+type OpenBus func(ctx context.Context, url string) (Bus, error)
+
+var errSetup = errors.New("start a server of a demo: the first line of its input does not say what it runs with")
+
+const (
+	// closeTime bounds the saving and releasing of all players, and is more
+	// than a slow machine needs.
+	closeTime = time.Minute
+	// endTime bounds what comes after that, when each player is saved or was
+	// reported as not saved.
+	endTime = 5 * time.Second
+)
+
+// Serve is what a server process of the demo does: it reads its setup and then
+// carries out the orders that come from in, one line of JSON each, and answers to
+// out. It returns when it was told to close, or when in ends because the director
+// is gone; players are saved then, too.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, o *ServerOptions) error {
-	h := &host{name: o.Name, out: &lines{w: out}, guests: make(map[string]*guest), doors: make(map[string]*sync.Mutex), leave: make(chan struct{})}
-	drv, err := o.Open(ctx, o.DB)
+	orders := newScanner(in)
+	with, err := readLine[setup](orders)
 	if err != nil {
-		return fmt.Errorf("start server %q: %w", o.Name, err)
+		return errSetup // and no more of it: there may be a password in it
 	}
-	h.meter = &meter{DB: drv, appending: h.tell}
-	log := slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	db, err := store.New(h.meter, &store.Options{Logger: log})
+	h := &host{name: with.Name, out: &lines{w: out}, guests: make(map[string]*guest), doors: make(map[string]*sync.Mutex), leave: make(chan struct{})}
+	end, err := h.open(ctx, &with, o)
 	if err != nil {
-		return errors.Join(fmt.Errorf("start server %q: %w", o.Name, err), drv.Close())
+		return fmt.Errorf("start server %q: %w", with.Name, err)
 	}
-	h.srv, err = profile.Open(ctx, db, schema, &profile.Options{
-		Session:     session.Options{Name: o.Name, Lease: Lease, AppendEvery: AppendEvery, Logger: log},
-		Autosave:    autosave,
-		OnLoadError: profile.RefusePlayer,
-	})
-	if err != nil {
-		return errors.Join(fmt.Errorf("start server %q: %w", o.Name, err), db.Close(ctx))
-	}
-	err = h.run(ctx, in)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	err = h.run(ctx, orders)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()
-	return errors.Join(err, db.Close(ctx))
+	return errors.Join(err, end(ctx))
 }
 
 // host is a server process at work.
@@ -67,6 +76,7 @@ type host struct {
 	stalls stalls
 	once   sync.Once
 	leave  chan struct{} // closed when it was told to close
+	lacks  error         // why there is no bus; nil: there is, or none was wanted
 
 	mu     sync.Mutex // guards what follows
 	guests map[string]*guest
@@ -85,28 +95,82 @@ func (h *host) tell(a answer) {
 	_ = h.out.write(a)
 }
 
+// open opens the database, the bus and the server on them. End closes what lies
+// below the server.
+func (h *host) open(ctx context.Context, with *setup, o *ServerOptions) (end func(context.Context) error, err error) {
+	drv, err := o.Open(ctx, with.DB)
+	if err != nil {
+		return nil, err
+	}
+	h.meter = &meter{DB: drv, tell: h.tell}
+	log := slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	db, err := store.New(h.meter, &store.Options{Logger: log})
+	if err != nil {
+		return nil, errors.Join(err, drv.Close())
+	}
+	so := session.Options{
+		Name: with.Name, Lease: time.Duration(with.Lease) * time.Microsecond, AppendEvery: AppendEvery,
+		Suspended: h.suspended, Logger: log,
+	}
+	end = db.Close
+	if with.Bus != "" {
+		b, err := o.OpenBus(ctx, with.Bus)
+		if err == nil {
+			so.Bus, end = b, func(ctx context.Context) error { return errors.Join(db.Close(ctx), b.Close()) }
+		}
+		h.lacks = err // and that is no reason not to start: a bus only makes things faster
+	}
+	h.srv, err = profile.Open(ctx, db, schema, &profile.Options{
+		Session:     so,
+		Autosave:    autosave,
+		OnLoadError: profile.RefusePlayer,
+	})
+	if err != nil {
+		return nil, errors.Join(err, end(ctx))
+	}
+	return end, nil
+}
+
+// suspended tells whether the server trusts its lease.
+func (h *host) suspended(is bool) {
+	a := answer{News: newsTrusted, Made: time.Now().UnixMicro()}
+	if is {
+		a.News = newsSuspended
+	}
+	h.tell(a)
+}
+
 // run carries out orders until it is told to close or there are no more.
-func (h *host) run(ctx context.Context, in io.Reader) error {
+func (h *host) run(ctx context.Context, orders *bufio.Scanner) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var jobs sync.WaitGroup
 	jobs.Go(func() { h.stalls.watch(ctx) })
 	jobs.Go(func() { h.beat(ctx) })
-	h.tell(answer{News: newsReady})
+	h.tell(h.ready())
 	read := make(chan error, 1)
 	go func() { // a blocked read cannot be ended; it ends with the process
-		read <- readLines(in, func(o order) { go h.answer(ctx, o) })
+		read <- readLines(orders, func(o order) { go h.answer(ctx, o) })
 	}()
 	var err error
 	select {
 	case err = <-read:
-		_, closed := h.close(ctx)
+		_, closed := h.close(ctx, closeTime)
 		err = errors.Join(err, closed)
 	case <-h.leave:
 	}
 	cancel()
 	jobs.Wait()
 	return err
+}
+
+// ready says that the server has its lease, and what it lacks.
+func (h *host) ready() answer {
+	a := answer{News: newsReady}
+	if h.lacks != nil {
+		a.Error = h.lacks.Error()
+	}
+	return a
 }
 
 // pulseEvery is the time from one pulse to the next.
@@ -121,6 +185,7 @@ func (h *host) beat(ctx context.Context) {
 		p := &pulse{Beat: n, Lease: ss.LeaseID(), Suspended: ss.Suspended(), Players: ss.Len(), Stall: h.stalls.max().Microseconds()}
 		h.meter.fill(p)
 		h.tell(answer{News: newsPulse, Pulse: p})
+		h.meter.look()
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -135,7 +200,7 @@ func (h *host) answer(ctx context.Context, o order) {
 	var err error
 	switch o.Do {
 	case doOpen:
-		a, err = h.open(ctx, o)
+		a, err = h.take(ctx, o)
 	case doUpdate:
 		a, err = h.update(ctx, o)
 	case doGive:
@@ -145,13 +210,13 @@ func (h *host) answer(ctx context.Context, o order) {
 	case doLeave:
 		err = h.srv.Leave(ctx, o.Player)
 	case doClose:
-		a.Results, err = h.close(ctx)
+		a.Results, err = h.close(ctx, o.within())
 	default:
 		err = fmt.Errorf("unknown order %q", o.Do)
 	}
 	a.ID, a.Player = o.ID, o.Player
 	if err != nil {
-		a.Error = err.Error()
+		a.Error, a.Suspended = err.Error(), errors.Is(err, session.ErrSuspended)
 	}
 	h.tell(a)
 	if o.Do == doClose {
@@ -159,8 +224,8 @@ func (h *host) answer(ctx context.Context, o order) {
 	}
 }
 
-// open takes a player in and counts the opening, durably.
-func (h *host) open(ctx context.Context, o order) (a answer, err error) {
+// take takes a player in and counts the opening, durably.
+func (h *host) take(ctx context.Context, o order) (a answer, err error) {
 	began := time.Now()
 	var held atomic.Bool
 	p, err := h.srv.Open(ctx, o.Player, &profile.OpenOptions{
@@ -324,9 +389,17 @@ func (h *host) save(ctx context.Context, o order) (a answer, err error) {
 	return a, err
 }
 
-// close saves and releases everybody.
-func (h *host) close(ctx context.Context) ([]result, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+// within is how long closing may take.
+func (o *order) within() time.Duration {
+	if o.Within == 0 {
+		return closeTime
+	}
+	return time.Duration(o.Within) * time.Microsecond
+}
+
+// close saves and releases everybody, as far as there is time.
+func (h *host) close(ctx context.Context, within time.Duration) ([]result, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	released, err := h.srv.Close(ctx)
 	if errors.Is(err, session.ErrClosed) {

@@ -93,7 +93,7 @@ func parseEvent(row []string, before []event, here map[string]bool) (event, erro
 	case !e.join && !here[e.player]:
 		return e, fmt.Errorf("player %.60q leaves and has not joined", e.player)
 	}
-	if err := (session.Key{Kind: kind, ID: e.player}).Check(); err != nil {
+	if err := (session.Key{Kind: Kind, ID: e.player}).Check(); err != nil {
 		return e, err
 	}
 	here[e.player] = e.join

@@ -95,13 +95,14 @@ func (d *director) show(ctx context.Context) {
 
 // frame is what is seen at one moment.
 type frame struct {
-	at               time.Duration // since players play
+	at               time.Duration // for which players have played
 	servers          []seen
 	online           int
 	saves            int64
 	hops             int
 	p50, p99         time.Duration
 	updates, durable int
+	away             time.Duration // the database has been for so long; 0: it is there
 }
 
 // seen is one server in a frame.
@@ -113,7 +114,8 @@ type seen struct {
 }
 
 func (d *director) frame() frame {
-	f := frame{at: time.Since(d.began)}
+	f := frame{at: d.played()}
+	f.away, _ = d.outages.lasts()
 	on := make(map[*process]int)
 	for _, a := range d.actors {
 		if p := a.where.Load(); p != nil {
@@ -147,8 +149,21 @@ func (f *frame) savesPerSecond(before *frame) float64 {
 
 // line is the frame in one line.
 func (f *frame) line(before *frame) string {
-	return fmt.Sprintf("%d players on %d servers, %d updates (%d durable), %.0f saves/s, %d hops, hand-over p50 %s p99 %s",
+	line := fmt.Sprintf("%d players on %d servers, %d updates (%d durable), %.0f saves/s, %d hops, hand-over p50 %s p99 %s",
 		f.online, f.alive(), f.updates, f.durable, f.savesPerSecond(before), f.hops, millis(f.p50), millis(f.p99))
+	if f.away > 0 {
+		line += fmt.Sprintf("; the database has been away for %s, %d servers are suspended", seconds(f.away), f.suspended())
+	}
+	return line
+}
+
+func (f *frame) suspended() (n int) {
+	for _, r := range f.servers {
+		if r.state == alive && r.pulse.Suspended {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *frame) alive() (n int) {
@@ -169,8 +184,16 @@ func (f *frame) lines(before *frame, play time.Duration) []string {
 	return append(lines, "",
 		fmt.Sprintf("  %d players online, %d updates (%d of them durable), %.0f saves/s", f.online, f.updates, f.durable, f.savesPerSecond(before)),
 		fmt.Sprintf("  %d hops between servers, hand-over p50 %s p99 %s", f.hops, millis(f.p50), millis(f.p99)),
+		f.database(),
 		fmt.Sprintf("  %s %s of %s", bar(f.at, play), seconds(min(f.at, play)), seconds(play)),
 	)
+}
+
+func (f *frame) database() string {
+	if f.away > 0 {
+		return fmt.Sprintf("  ✖ the database has been away for %s", seconds(f.away))
+	}
+	return "  ● the database answers"
 }
 
 func (r *seen) describe() string {
@@ -182,7 +205,7 @@ func (r *seen) describe() string {
 	case r.state == ended:
 		return "✖ ended"
 	case r.pulse.Suspended:
-		return "◌ lease lost"
+		return "◌ suspended"
 	}
 	return "● alive"
 }

@@ -42,12 +42,19 @@ func TestFrameShowsEachServer(t *testing.T) {
 	}
 	before := frame{at: 10 * time.Second, saves: 20, servers: f.servers}
 	text := strings.Join(f.lines(&before, 30*time.Second), "\n")
-	for _, want := range []string{"● alive", "✖ killed", "■ stopped", "◌ lease lost", "✖ ended", "7 players online", "4 saves/s", "15.0 s of 30.0 s"} {
+	for _, want := range []string{"● alive", "✖ killed", "■ stopped", "◌ suspended", "✖ ended", "7 players online", "4 saves/s", "15.0 s of 30.0 s"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the picture lacks %q:\n%s", want, text)
 		}
 	}
-	if got := f.line(&before); !strings.Contains(got, "7 players on 2 servers") {
-		t.Errorf("line = %q, want 7 players on 2 servers", got)
+	if got := f.line(&before); !strings.Contains(got, "7 players on 2 servers") || strings.Contains(got, "away") {
+		t.Errorf("line = %q, want 7 players on 2 servers, and no word of the database", got)
+	}
+	f.away = 7 * time.Second
+	if got := f.line(&before); !strings.HasSuffix(got, "the database has been away for 7.0 s, 1 servers are suspended") {
+		t.Errorf("line = %q, want a database that is away", got)
+	}
+	if got := strings.Join(f.lines(&before, time.Minute), "\n"); !strings.Contains(got, "✖ the database has been away for 7.0 s") {
+		t.Errorf("the picture lacks the absence of the database:\n%s", got)
 	}
 }

@@ -8,15 +8,26 @@ import (
 	"sync"
 )
 
-// order is what the director tells a server: one line of JSON on its stdin.
+// setup is the first line on a server's stdin: what it runs with. Others on the
+// machine can read a process's arguments, and a URL may hold a password.
+type setup struct {
+	Name  string `json:"name"` // as others see it
+	DB    string `json:"db"`   // URL of the database
+	Bus   string `json:"bus,omitempty"`
+	Lease int64  `json:"lease_us"`
+}
+
+// order is what the director tells a server: one line of JSON on its stdin, after
+// the setup.
 type order struct {
 	ID      uint64 `json:"id"`
 	Do      deed   `json:"do"`
 	Player  string `json:"player,omitempty"`
-	Op      int64  `json:"op,omitempty"`      // the update's number for the player
-	Durable bool   `json:"durable,omitempty"` // the update waits for the disk
-	To      string `json:"to,omitempty"`      // who gets the item
-	ToOp    int64  `json:"to_op,omitempty"`   // the update's number for him
+	Op      int64  `json:"op,omitempty"`        // the update's number for the player
+	Durable bool   `json:"durable,omitempty"`   // the update waits for the disk
+	To      string `json:"to,omitempty"`        // who gets the item
+	ToOp    int64  `json:"to_op,omitempty"`     // the update's number for him
+	Within  int64  `json:"within_us,omitempty"` // of doClose: how long it may take; 0 means closeTime
 }
 
 // deed is what a server is told to do.
@@ -37,6 +48,10 @@ type answer struct {
 	News  news   `json:"news,omitempty"`
 	Error string `json:"error,omitempty"`
 
+	// Suspended says that nothing was done, since the server cannot be sure of
+	// its lease just now.
+	Suspended bool `json:"suspended,omitempty"`
+
 	// Of an opening, an update or a save.
 	Player  string  `json:"player,omitempty"`
 	Ordinal int64   `json:"ordinal,omitempty"` // which of the player's openings
@@ -44,8 +59,8 @@ type answer struct {
 	Seq     int64   `json:"seq,omitempty"`     // updates of the player so far
 	Done    numbers `json:"done,omitempty"`    // numbers of the updates that the opening found
 	Held    bool    `json:"held,omitempty"`    // another server held the player
-	Took    int64   `json:"took_us,omitempty"`
-	Made    int64   `json:"made_us,omitempty"` // when the player was opened, or the update made in memory, Unix time; 0: it was not
+	Took    int64   `json:"took_us,omitempty"` // the opening, the append, or the absence of the database
+	Made    int64   `json:"made_us,omitempty"` // when the player was opened, or the update made in memory, Unix time; 0: it was not. Of newsAway and newsBack: since when the database is away
 	Kept    bool    `json:"kept,omitempty"`    // it is on disk, with all before it
 
 	// Of the other player in a give.
@@ -61,11 +76,16 @@ type answer struct {
 type news string
 
 const (
-	newsReady    news = "ready"    // the lease is held
+	newsReady    news = "ready"    // the lease is held; Error says why there is no bus, if there should be one
 	newsEnded    news = "ended"    // a player's session has ended
 	newsPulse    news = "pulse"    // several times a second
 	newsAppend   news = "append"   // an append to the journal begins
 	newsAppended news = "appended" // it was answered
+	newsAway     news = "away"     // the database does not answer; Error says why, if it is known
+	newsBack     news = "back"     // it answers again
+
+	newsSuspended news = "suspended" // the server cannot trust its lease, and changes nothing
+	newsTrusted   news = "trusted"   // it can again
 )
 
 // ending is how a session ended.
@@ -118,16 +138,37 @@ func (l *lines) write(v any) error {
 	return l.err
 }
 
-// readLines calls fn with each line until the reader ends.
-func readLines[T any](r io.Reader, fn func(T)) error {
+// newScanner returns what the lines of r are read from.
+func newScanner(r io.Reader) *bufio.Scanner {
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
-	for s.Scan() {
-		var v T
-		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
-			return fmt.Errorf("line %.80q not understood: %w", s.Text(), err)
+	return s
+}
+
+// readLine reads one line. It is io.EOF if there is none.
+func readLine[T any](s *bufio.Scanner) (v T, err error) {
+	if !s.Scan() {
+		if err := s.Err(); err != nil {
+			return v, err
+		}
+		return v, io.EOF
+	}
+	if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+		return v, fmt.Errorf("line %.80q not understood: %w", s.Text(), err)
+	}
+	return v, nil
+}
+
+// readLines calls fn with each line until there are no more.
+func readLines[T any](s *bufio.Scanner, fn func(T)) error {
+	for {
+		v, err := readLine[T](s)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
 		}
 		fn(v)
 	}
-	return s.Err()
 }

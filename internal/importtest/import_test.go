@@ -23,27 +23,40 @@ var below = map[string][]string{
 	"driver/drivertest":   {"driver"},
 	"mem":                 {"driver"},
 	"sqlite":              {"driver"},
+	"postgres":            {"driver"},
 	"bus":                 {},
+	"bus/bustest":         {"bus"},
+	"bus/natsbus":         {"bus"},
+	"bus/pgbus":           {"bus"},
 	"document":            {},
 	"store":               {"driver"},
-	"session":             {"driver", "store", "document"},
+	"session":             {"driver", "store", "bus", "document"},
 	"profile":             {"driver", "store", "document", "session"},
 	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
-	"internal/bench":      {"driver", "sqlite", "bus", "store", "document", "session", "profile"},
+	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile"},
 	"internal/console":    {},
 	"internal/demo":       {"driver", "store", "document", "session", "profile", "internal/console"},
+	"internal/doorbell":   {"driver", "mem", "bus", "bus/bustest", "store", "document", "session", "internal/faulty"},
 	"internal/faulty":     {"driver"},
 	"internal/importtest": {},
+	"internal/outage":     {},
+	"internal/pgtest":     {},
 	"internal/plant":      {},
-	"internal/sim":        {"driver", "mem", "store", "document", "session", "profile", "internal/plant"},
-	"cmd/holdfast":        {"driver", "mem", "sqlite", "bus", "store", "document", "session", "profile", "internal/bench", "internal/console", "internal/demo"},
+	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "internal/plant"},
+	"internal/wire":       {},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "internal/bench", "internal/console", "internal/demo"},
 }
 
 // databases are the libraries that only the named packages may import: a
 // driver, and the benchmark's yardstick, which runs the driver's statements bare.
 var databases = map[string][]string{
 	"modernc.org/sqlite": {"sqlite", "internal/bench"},
-	"database/sql":       {"sqlite", "internal/bench"},
+	"database/sql":       {"sqlite", "postgres", "internal/bench"},
+
+	"github.com/jackc/pgx":     {"postgres", "bus/pgbus", "internal/pgtest", "internal/wire", "internal/bench"},
+	"github.com/pressly/goose": {"postgres"},
+
+	"github.com/nats-io": {"bus/natsbus"},
 }
 
 func TestImportsPointDown(t *testing.T) {
