@@ -10,8 +10,8 @@
 //	srv, err := profile.Open(ctx, st, Player, nil)
 //	p, err := srv.Open(ctx, "42")
 //
-// The layers, from the bottom: driver (what a database must do), mem and sqlite
-// (databases), store (order, retries, outcomes), bus (messages between
+// The layers, from the bottom: driver (what a database must do), mem, sqlite and
+// postgres (databases), store (order, retries, outcomes), bus (messages between
 // servers), document (one player's encoded fields), session (locks, journal,
 // hand-over), profile (typed fields). ARCHITECTURE.md tells how they work
 // together, docs/guarantees.md which test shows which promise.
