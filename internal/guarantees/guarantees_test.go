@@ -16,11 +16,16 @@ import (
 	"testing"
 )
 
-// row is one line of the table: a promise, and the tests that show it.
+// row is one line of a table: a promise, the tests that show it, and in the
+// tables that say so the engines on which they do.
 type row struct {
 	promise string
 	tests   []string
+	engines []string
 }
+
+// engines are those that a table may name.
+var engines = []string{"memory", "simulated", "SQLite", "PostgreSQL", "NATS"}
 
 var quoted = regexp.MustCompile("`([^`]+)`")
 
@@ -33,7 +38,7 @@ func readTable(t *testing.T) []row {
 	var rows []row
 	for line := range strings.Lines(string(text)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if !strings.HasPrefix(line, "|") || len(cells) != 2 || strings.HasPrefix(strings.TrimSpace(cells[0]), "-") {
+		if !strings.HasPrefix(line, "|") || len(cells) < 2 || len(cells) > 3 || strings.HasPrefix(strings.TrimSpace(cells[0]), "-") {
 			continue
 		}
 		if strings.TrimSpace(cells[1]) == "test" {
@@ -42,6 +47,9 @@ func readTable(t *testing.T) []row {
 		r := row{promise: strings.TrimSpace(cells[0])}
 		for _, m := range quoted.FindAllStringSubmatch(cells[1], -1) {
 			r.tests = append(r.tests, m[1])
+		}
+		if len(cells) == 3 {
+			r.engines = strings.Split(strings.TrimSpace(cells[2]), ", ")
 		}
 		rows = append(rows, r)
 	}
@@ -63,6 +71,11 @@ func TestEveryTestThatIsNamedExists(t *testing.T) {
 	for _, r := range rows {
 		if len(r.tests) == 0 {
 			t.Errorf("%q: no test is named", r.promise)
+		}
+		for _, e := range r.engines {
+			if !slices.Contains(engines, e) {
+				t.Errorf("%q: engine %q is none of %q", r.promise, e, engines)
+			}
 		}
 		for _, name := range r.tests {
 			if why := missing(sources, name); why != "" {
