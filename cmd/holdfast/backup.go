@@ -30,7 +30,7 @@ func (c *backupCmd) Run(ctx context.Context, e *env) error {
 	defer db.close()
 	b, ok := db.drv.(driver.Backuper)
 	if !ok {
-		return fmt.Errorf("back up %q: the engine %s cannot be backed up; holdfast export writes its players as JSON", e.db, db.drv.Info().Name)
+		return fmt.Errorf("back up %q: the engine %s is backed up by its own means (docs/operations.md), not by this command; holdfast export writes its players as JSON", e.db, db.drv.Info().Name)
 	}
 	bar := console.NewProgress(e.err, "backup", 0, console.Bytes)
 	err = b.Backup(db.ctx, c.Dest, bar.Set)

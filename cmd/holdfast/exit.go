@@ -59,7 +59,7 @@ func exitCode(err error) int {
 // code.
 func (e *env) fail(err error) int {
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(e.err, "holdfast:", console.Clean(strings.TrimSuffix(line, "\n")))
+		fmt.Fprintln(e.err, "holdfast:", console.Clean(strings.TrimSpace(line)))
 	}
 	if hint := advice(err); hint != "" {
 		fmt.Fprintln(e.err, hint)
@@ -76,9 +76,9 @@ var hints = []struct {
 	{errNoDatabase, "Nothing was created. Check --db, or begin a database with holdfast import."},
 	{session.ErrUnfinished, "Nothing was changed. Run the holdfast copy that was begun again: it goes on where it stopped. Or begin with an empty database."},
 	{errOccupied, "Nothing in it was changed. If a copy into it has come to its end, servers can use it; otherwise name an empty database."},
-	{driver.ErrForeign, "The file was left as it is. Check --db: it should name a file that Holdfast made."},
+	{driver.ErrForeign, "It was left as it is. Check --db: it should name a database that Holdfast made, or a new one."},
 	{driver.ErrFormat, "The database was left as it is. Use a holdfast at least as new as the one that wrote it."},
-	{driver.ErrReadOnly, "Nothing was written. Let this user write to the file and to its folder."},
+	{driver.ErrReadOnly, "Nothing was written. Let this user write to the file and to its folder; on PostgreSQL, name the primary and a role that may write."},
 	{driver.ErrFull, "What had been saved before is kept. Free space on the disk, look with holdfast get, and run the command again."},
 	{session.ErrErased, "The player was erased, and nothing brings that data back."},
 	{session.ErrLost, "Another took the player over. Nothing more was written; look with holdfast get."},
@@ -86,7 +86,7 @@ var hints = []struct {
 	{document.ErrTooLarge, "Nothing was changed. If the game's servers allow more, say so with --max-bytes or --max-fields."},
 	{document.ErrTooDeep, "Nothing was changed. If the game's servers allow more, say so with --max-depth."},
 	{driver.ErrCorrupt, "What is stored was left as it is. Look for an older version with holdfast versions, or for a backup."},
-	{driver.ErrUnavailable, "The database gave no answer. What had been saved before is kept; see that its disk works and has room, and try again."},
+	{driver.ErrUnavailable, "The database gave no answer. What had been saved before is kept; see that it runs, can be reached and has room, and try again."},
 	{fs.ErrPermission, "Nothing was changed. Check who may read and write the file."},
 }
 

@@ -253,7 +253,7 @@ func TestBackup(t *testing.T) {
 		}
 	})
 	t.Run("OfMemIsRefused", func(t *testing.T) {
-		newWorld(t).run("backup", filepath.Join(t.TempDir(), "x")).is(exitError, "cannot be backed up", "export")
+		newWorld(t).run("backup", filepath.Join(t.TempDir(), "x")).is(exitError, "by its own means", "export")
 	})
 }
 
