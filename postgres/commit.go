@@ -38,7 +38,7 @@ func (db *DB) Commit(ctx context.Context, g driver.Group) ([]driver.Outcome, err
 	}
 	outcomes := make([]driver.Outcome, len(g.Batches))
 	err := db.use(ctx, pool, fmt.Sprintf("commit %d batches", len(g.Batches)), func(c *pgxpool.Conn) error {
-		t := &commit{begin: db.begin, conn: c}
+		t := &commit{begin: db.begin, conn: c, marks: &db.marks}
 		for i := range g.Batches {
 			t.open = append(t.open, newBatch(&g.Batches[i], &outcomes[i]))
 		}
@@ -62,7 +62,11 @@ func newBatch(b *driver.Batch, o *driver.Outcome) *batch {
 type commit struct {
 	begin string
 	conn  *pgxpool.Conn
+	marks *marks
 	open  []*batch // those that have no outcome yet
+	// thorough says that the server has refused what was sent: nothing is
+	// supposed any more of what schedules keep.
+	thorough bool
 }
 
 // run sends the group until every batch has its outcome. It looks at the entries
@@ -84,6 +88,7 @@ func (t *commit) run(ctx context.Context) error {
 		if again, err = t.attempt(ctx); !again {
 			return err
 		}
+		t.thorough = t.thorough || code(err) == codeRefused
 		look = code(err) == codeRefused || t.always()
 		if code(err) != codeRefused || try > 0 {
 			if err := pause(ctx, try); err != nil {
@@ -115,6 +120,7 @@ func (t *commit) attempt(ctx context.Context) (again bool, err error) {
 			return true, errContradiction
 		}
 	}
+	p.quieten(time.Now(), t)
 	q, err := t.transact(ctx, p)
 	switch code(err) {
 	case codeRefused, codeSerialization, codeDeadlock:
@@ -123,14 +129,24 @@ func (t *commit) attempt(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for _, b := range t.open {
-		b.outcome.Updated = moment(q.now)
-	}
-	t.open = nil
+	t.applied(moment(q.now))
 	// The batches are applied, whatever becomes of what is left to tidy up; the
 	// next write of the same keys finds it.
 	_ = t.prune(ctx, p, q)
 	return false, nil
+}
+
+// applied notes that all open batches were applied.
+func (t *commit) applied(now driver.Moment) {
+	for _, b := range t.open {
+		b.outcome.Updated = now
+		for _, c := range b.changes {
+			if c.Mark && !c.Delete {
+				t.marks.add(c.id)
+			}
+		}
+	}
+	t.open = nil
 }
 
 // transact sends a transaction whole and reads its answers. If the server

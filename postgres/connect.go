@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -19,11 +18,26 @@ import (
 // Time-outs of a connection. The server ends what takes longer, so that nothing
 // that this package begins stays behind on it for long.
 const (
-	connectTimeout   = 5 * time.Second
 	statementTimeout = 30 * time.Second
-	lockTimeout      = 10 * time.Second
 	idleTimeout      = 10 * time.Second // within a transaction
-	pingTimeout      = 2 * time.Second
+	pingTimeout      = time.Second
+)
+
+// patience is how long is waited on behalf of a connection.
+type patience struct {
+	connect     time.Duration // for a host to let it in, if the URL does not say; and again for its settings
+	lock        time.Duration // for a lock
+	transaction time.Duration // for the end of a transaction; zero: without limit
+}
+
+// An urgent group carries a lease. It must hear that a lock is in its way while
+// there is time to do something about it and to come again, and where a host of
+// several has fallen silent, must get to the next within one try of store's. All
+// others must hear of a lock within the length of a lease.
+var (
+	patient   = patience{connect: 5 * time.Second, lock: 4 * time.Second, transaction: 2 * time.Minute}
+	impatient = patience{connect: 2 * time.Second, lock: 2 * time.Second, transaction: 10 * time.Second}
+	migrating = patience{connect: 5 * time.Second, lock: 4 * time.Second} // its transactions end when they end
 )
 
 // oldest is the oldest PostgreSQL that this package is tested with.
@@ -38,7 +52,9 @@ type server struct {
 // examine looks at the server and brings the tables up to date.
 func (s *settings) examine(ctx context.Context) (server, error) {
 	s.prepare()
-	c, err := pgx.ConnectConfig(ctx, s.pool.ConnConfig)
+	config := s.pool.ConnConfig.Copy()
+	give(context.Background(), config)
+	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return server{}, err
 	}
@@ -55,7 +71,7 @@ func (s *settings) look(ctx context.Context, c *pgx.Conn) (server, error) {
 	if err != nil {
 		return srv, err
 	}
-	if err := s.settle(ctx, c, srv); err != nil {
+	if err := s.settle(ctx, c, srv, migrating); err != nil {
 		return srv, err
 	}
 	return srv, s.verify(ctx, c, srv)
@@ -64,11 +80,10 @@ func (s *settings) look(ctx context.Context, c *pgx.Conn) (server, error) {
 // prepare completes the configuration of connections.
 func (s *settings) prepare() {
 	c := s.pool.ConnConfig
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = connectTimeout
+	s.timeout = c.ConnectTimeout != 0
+	if !s.timeout {
+		c.ConnectTimeout = migrating.connect
 	}
-	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}
-	c.DialFunc = dialer.DialContext
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "holdfast"
 	}
@@ -132,16 +147,34 @@ func judge(version, number string, locked bool) (server, error) {
 var errReplica = fmt.Errorf("%w: the server is a replica, or its transactions are read-only by default", driver.ErrReadOnly)
 
 // settle gives a connection its settings.
-func (s *settings) settle(ctx context.Context, c *pgx.Conn, srv server) error {
-	_, err := c.Exec(ctx, sqlConnect, pgx.QueryExecModeExec, s.searchPath(), millis(statementTimeout), millis(lockTimeout), millis(idleTimeout))
+func (s *settings) settle(ctx context.Context, c *pgx.Conn, srv server, p patience) error {
+	_, err := c.Exec(ctx, sqlConnect, pgx.QueryExecModeExec, s.searchPath(), millis(statementTimeout), millis(p.lock), millis(idleTimeout))
+	registerArrays(c)
+	if err == nil && srv.postgres {
+		err = tune(ctx, c, p)
+	}
 	if err != nil {
 		return fmt.Errorf("set up a connection: %w", err)
 	}
-	if !srv.postgres {
-		return nil
+	return nil
+}
+
+// tune gives a connection to PostgreSQL the settings that only PostgreSQL has.
+// A server that refuses some of them is as good.
+func tune(ctx context.Context, c *pgx.Conn, p patience) error {
+	for _, statement := range []string{sqlPlanner, sqlWatch} {
+		if _, err := c.Exec(ctx, statement, pgx.QueryExecModeExec); err != nil && code(err) == "" {
+			return err
+		}
 	}
-	if _, err := c.Exec(ctx, sqlPlanner, pgx.QueryExecModeExec); err != nil && code(err) == "" {
-		return fmt.Errorf("set up a connection: %w", err) // a server that knows no such setting is as good
+	var pid int32
+	var began *time.Time
+	err := c.QueryRow(ctx, sqlKeepalive, pgx.QueryExecModeExec, millis(p.transaction)).Scan(&pid, &began, nil, nil, nil, nil, nil)
+	if err != nil && code(err) == "" {
+		return err
+	}
+	if began != nil {
+		c.PgConn().CustomData()[served] = backend{pid: pid, began: *began}
 	}
 	return nil
 }
@@ -159,12 +192,25 @@ func (s *settings) searchPath() string {
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 // newPool makes a pool of at most so many connections, of which some are always
-// kept open.
-func (s *settings) newPool(srv server, most, kept int) (*pgxpool.Pool, error) {
+// kept open. They are cut when life ends.
+func (s *settings) newPool(life context.Context, srv server, p patience, most, kept int) (*pgxpool.Pool, error) {
 	c := s.pool.Copy()
 	c.MaxConns, c.MinConns, c.MinIdleConns = int32(most), int32(kept), 0
 	c.MaxConnLifetimeJitter = c.MaxConnLifetime / 4
 	c.PingTimeout = pingTimeout
-	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return s.settle(ctx, conn, srv) }
+	if !s.timeout {
+		c.ConnConfig.ConnectTimeout = p.connect
+	}
+	c.BeforeConnect = func(_ context.Context, config *pgx.ConnConfig) error {
+		give(life, config)
+		return nil
+	}
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		// The pool makes connections in the background, whatever becomes of the
+		// call that needed one, so nobody else limits this.
+		ctx, cancel := context.WithTimeout(ctx, p.connect)
+		defer cancel()
+		return s.settle(ctx, conn, srv, p)
+	}
 	return pgxpool.NewWithConfig(context.Background(), c)
 }

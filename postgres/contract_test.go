@@ -100,8 +100,11 @@ func harness(t *testing.T, isolation postgres.Isolation) drivertest.Harness {
 			}
 			p := free[len(free)-1]
 			free = free[:len(free)-1]
-			t.Cleanup(func() { free = append(free, p) })
-			p.exec(t, fmt.Sprintf("TRUNCATE %[1]s.entries, %[1]s.history", p.schema))
+			t.Cleanup(func() {
+				checkKeys(t, tool, p.schema)
+				free = append(free, p)
+			})
+			p.exec(t, fmt.Sprintf("TRUNCATE %[1]s.keys, %[1]s.entries, %[1]s.history", p.schema))
 			p.exec(t, "UPDATE "+p.clock+".moved SET by = '0'")
 			return p.open(t)
 		},
@@ -120,6 +123,19 @@ func harness(t *testing.T, isolation postgres.Isolation) drivertest.Harness {
 			p := db.(opened).place
 			p.exec(t, "UPDATE "+p.clock+".moved SET by = by + $1::interval", d)
 		},
+	}
+}
+
+// checkKeys shows that every key of a schema has one entry and every entry its
+// key.
+func checkKeys(t *testing.T, tool *pgx.Conn, schema string) {
+	t.Helper()
+	var wrong int
+	err := tool.QueryRow(context.Background(), fmt.Sprintf(`SELECT count(*) FROM %[1]s.keys AS k
+		FULL JOIN (SELECT key, count(*) AS n FROM %[1]s.entries GROUP BY key) AS e ON e.key = k.key
+		WHERE k.key IS NULL OR e.n IS DISTINCT FROM 1`, schema)).Scan(&wrong)
+	if err != nil || wrong != 0 {
+		t.Errorf("%d keys do not have one entry, %v", wrong, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -20,8 +21,12 @@ type DB struct {
 	urgent  *pgxpool.Pool
 	reads   *pgxpool.Pool
 	writers int
+	readers int  // calls of Read at one time
 	only    bool // for reading alone
 	calls   calls
+	marks   marks
+	sweeper *sweeper // nil if the server is not PostgreSQL
+	hangUp  context.CancelFunc
 }
 
 var _ driver.DB = (*DB)(nil)
@@ -107,7 +112,8 @@ func (o *Options) noMigrate() bool { return o != nil && o.NoMigrate }
 //
 // Unless Options forbid it, Open makes the schema if it is missing and brings
 // its tables up to date; several programs may do so at once. It blocks until
-// that is done and a connection for urgent groups stands, or ctx ends.
+// that is done and a connection of each kind stands, for commits, for urgent ones
+// and for reads, or ctx ends.
 //
 // A URL that is wrong is ErrInvalid; a login that is refused ErrLogin; a missing
 // database ErrNoDatabase; a server before PostgreSQL 15 ErrVersion; one that
@@ -145,24 +151,27 @@ func (s *settings) open(ctx context.Context) (*DB, error) {
 	return s.connect(ctx, server)
 }
 
-// connect makes the pools, and a connection for urgent groups, so that a server
-// that has too few says so now.
-func (s *settings) connect(ctx context.Context, server server) (*DB, error) {
+// connect makes the pools, and a connection of each, so that a server that has
+// too few says so now.
+func (s *settings) connect(ctx context.Context, srv server) (*DB, error) {
 	urgent := 1
 	if s.connections >= 6 {
 		urgent = 2
 	}
 	writers := (s.connections - urgent) / 2
-	db := &DB{begin: s.isolation.begin(), writers: writers, only: s.readOnly}
+	readers := s.connections - urgent - writers
+	db := &DB{begin: s.isolation.begin(), writers: writers, readers: min(readers, crowd), only: s.readOnly}
+	var life context.Context
+	life, db.hangUp = context.WithCancel(context.Background())
 	var err error
-	db.writes, err = s.newPool(server, writers, 0)
+	db.urgent, err = s.newPool(life, srv, impatient, urgent, 1)
 	if err == nil {
-		db.urgent, err = s.newPool(server, urgent, 1)
+		db.writes, err = s.newPool(life, srv, patient, writers, 0)
 	}
 	if err == nil {
-		db.reads, err = s.newPool(server, s.connections-urgent-writers, 0)
+		db.reads, err = s.newPool(life, srv, patient, readers, 0)
 	}
-	for _, p := range []*pgxpool.Pool{db.urgent, db.reads} {
+	for _, p := range []*pgxpool.Pool{db.urgent, db.reads, db.writes} {
 		if err == nil {
 			err = p.Ping(ctx)
 		}
@@ -171,27 +180,47 @@ func (s *settings) connect(ctx context.Context, server server) (*DB, error) {
 		db.closePools()
 		return nil, err
 	}
+	if srv.postgres {
+		db.sweeper = newSweeper(db.reads)
+	}
 	return db, nil
 }
 
+// closeTimeout is how long connections may take to part from the server when the
+// database is closed. Then they are cut.
+const closeTimeout = 2 * time.Second
+
 func (db *DB) closePools() {
+	late := time.AfterFunc(closeTimeout, db.hangUp)
+	defer late.Stop()
+	var wg sync.WaitGroup
 	for _, p := range []*pgxpool.Pool{db.writes, db.urgent, db.reads} {
 		if p != nil {
-			p.Close()
+			wg.Go(p.Close)
 		}
 	}
+	wg.Wait()
+	db.hangUp()
 }
+
+// crowd is from how many calls at one time on reads travel together. Two calls
+// for many keys each are as fast as four, five times as fast as a call for each
+// key, and leave connections to listings and to the sweeper.
+const crowd = 2
 
 // Info implements driver.DB.
 func (db *DB) Info() driver.Info {
-	return driver.Info{Name: "postgres", Writers: db.writers, Group: 256}
+	return driver.Info{Name: "postgres", Writers: db.writers, Readers: db.readers, Group: 256}
 }
 
-// Close implements driver.DB.
+// Close implements driver.DB. Calls under way end when their contexts do, if not
+// before. After that it takes two seconds at most, also if the server has fallen
+// silent.
 func (db *DB) Close() error {
 	if !db.calls.close() {
 		return driver.ErrClosed
 	}
+	db.sweeper.close()
 	db.closePools()
 	return nil
 }
@@ -218,9 +247,7 @@ func (db *DB) use(ctx context.Context, pool *pgxpool.Pool, what string, f func(c
 		var c *pgxpool.Conn
 		if c, err = pool.Acquire(ctx); err == nil {
 			err = f(c)
-			if stale(c, err) && ctx.Err() == nil {
-				pool.Reset()
-			}
+			db.used(ctx, pool, c, err)
 			c.Release()
 		}
 		err = explain(ctx, err)
@@ -229,6 +256,18 @@ func (db *DB) use(ctx context.Context, pool *pgxpool.Pool, what string, f func(c
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
+}
+
+// used looks at a connection after its call, which returned err. A call that ran
+// out of time says nothing of the other connections, except to those that are in
+// a hurry: they try new ones at once, and not first whether the others are silent.
+func (db *DB) used(ctx context.Context, pool *pgxpool.Pool, c *pgxpool.Conn, err error) {
+	if stale(c, err) && (ctx.Err() == nil || pool == db.urgent) {
+		pool.Reset()
+	}
+	if pool != db.reads {
+		db.sweeper.failed(c.Conn(), err)
+	}
 }
 
 // stale reports whether the other connections of a pool are probably of no use

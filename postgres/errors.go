@@ -47,6 +47,7 @@ const (
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
 	codeReadOnly      = "25006"
+	codeLock          = "55P03" // a lock was not to be had in time
 )
 
 // code returns the server's error code, or "" if err is none of the server's.

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/holdfast-games/holdfast/driver"
 )
 
 // OpenClock is Open with a schema whose functions now and clock_timestamp take
@@ -57,6 +61,48 @@ func (db *DB) Plan(ctx context.Context, name string) (string, error) {
 	}
 	_, err = c.Exec(ctx, "DEALLOCATE plan")
 	return strings.Join(lines, "\n"), err
+}
+
+// CommitBuffers runs the statements of a group, takes them back, and returns how
+// many of the server's pages they looked at.
+func (db *DB) CommitBuffers(ctx context.Context, g driver.Group) (int, error) {
+	p, q := newPlan(), &queue{}
+	for i := range g.Batches {
+		p.add(newBatch(&g.Batches[i], &driver.Outcome{}))
+	}
+	p.queue(q)
+	return db.buffers(ctx, q.batch.QueuedQueries...)
+}
+
+// ReadBuffers is CommitBuffers for a read.
+func (db *DB) ReadBuffers(ctx context.Context, key string) (int, error) {
+	return db.buffers(ctx, &pgx.QueuedQuery{SQL: sqlRead, Arguments: []any{octets([]string{key})}})
+}
+
+func (db *DB) buffers(ctx context.Context, statements ...*pgx.QueuedQuery) (total int, err error) {
+	c, err := db.writes.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Release()
+	tx, err := c.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback(ctx)
+	for _, s := range statements {
+		var plan []struct {
+			Plan struct {
+				Hit  int `json:"Shared Hit Blocks"`
+				Read int `json:"Shared Read Blocks"`
+			}
+		}
+		if err := tx.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+s.SQL, s.Arguments...).Scan(&plan); err != nil {
+			return 0, err
+		}
+		total += plan[0].Plan.Hit + plan[0].Plan.Read
+	}
+	return total, nil
 }
 
 // Settings returns settings of a connection for commits.

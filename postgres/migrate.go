@@ -140,9 +140,12 @@ func (s *settings) createSchema(ctx context.Context, c *pgx.Conn) error {
 
 // migrate applies the migrations that are missing.
 func (s *settings) migrate(ctx context.Context, srv server) error {
-	db := stdlib.OpenDB(*s.pool.ConnConfig, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		return s.settle(ctx, c, srv)
-	}))
+	before := stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+		give(context.Background(), c)
+		return nil
+	})
+	after := stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error { return s.settle(ctx, c, srv, migrating) })
+	db := stdlib.OpenDB(*s.pool.ConnConfig, before, after)
 	tables, err := fs.Sub(files, "sql/migrations")
 	if err != nil {
 		return errors.Join(err, db.Close())

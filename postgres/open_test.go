@@ -114,9 +114,14 @@ func TestOpenRefusesServers(t *testing.T) {
 		}
 		t.Cleanup(func() { connect(t, good).Exec(context.Background(), "DROP OWNED BY poor; DROP ROLE poor") })
 		poor := changed(t, good, func(u *url.URL) { u.User = url.UserPassword("poor", "hunter2"); u.RawQuery += "&schema=poor" })
-		err := refuses(t, poor, nil, driver.ErrUnavailable)
-		if err == nil || !strings.Contains(err.Error(), "connections=") {
-			t.Errorf("Open: %v, want it to name connections=", err)
+		for _, limit := range []string{"1", "2"} { // one of each kind is needed
+			if _, err := tool.Exec(t.Context(), "ALTER ROLE poor CONNECTION LIMIT "+limit); err != nil {
+				t.Fatal(err)
+			}
+			err := refuses(t, poor, nil, driver.ErrUnavailable)
+			if err == nil || !strings.Contains(err.Error(), "connections=") {
+				t.Errorf("Open with %s connections: %v, want it to name connections=", limit, err)
+			}
 		}
 	})
 	t.Run("AnEndedContext", func(t *testing.T) {
@@ -282,7 +287,7 @@ func TestOptions(t *testing.T) {
 		url := pgtest.URL(t)
 		db := open(t, with(t, url, "synchronous_commit", "off"), nil)
 		got, err := db.Settings(t.Context(), "synchronous_commit", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "search_path", "application_name")
-		want := []string{"on", "30s", "10s", "10s", `"holdfast"`, "holdfast"}
+		want := []string{"on", "30s", "4s", "10s", `"holdfast"`, "holdfast"}
 		if err != nil {
 			t.Fatal(err)
 		}

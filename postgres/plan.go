@@ -25,6 +25,7 @@ type change struct {
 	// looked at.
 	expected driver.Version
 	recent   []driver.Version // of an entry that Always replaces
+	quiet    bool             // it is supposed that its schedule does not keep what it replaces
 }
 
 // newChange packs a write of the batch id.
@@ -50,6 +51,7 @@ type plan struct {
 	creates  []*change
 	deletes  []*change
 	forgets  map[string]bool
+	quiet    *schedule // of the quiet replaces; nil if there are none
 }
 
 func newPlan() *plan {
@@ -118,6 +120,7 @@ func (p *plan) queue(q *queue) {
 	p.replace(q)
 	p.create(q)
 	p.delete(q)
+	p.vacate(q)
 	p.forget(q)
 }
 
@@ -153,16 +156,19 @@ func (p *plan) lock(q *queue) {
 			all[c.Key] = c.expected
 		}
 	}
-	keys, versions := p.held(all)
-	strict := len(keys)
-	for i, v := range versions {
+	keys, low := p.held(all)
+	high, strict := slices.Clone(low), len(keys)
+	for i, v := range low {
 		if driver.Version(v).IsZero() {
-			versions[i] = nil
+			high[i] = lastVersion[:]
 			strict--
 		}
 	}
-	q.guarded(sqlLock, keys, versions, int64(strict))
+	q.guarded(sqlLock, keys, low, high, int64(strict))
 }
+
+// lastVersion is the last in the order of versions.
+var lastVersion = driver.Version(bytes.Repeat([]byte{0xff}, len(driver.Version{})))
 
 // unkeep takes versions that are written once more out of the history.
 func (p *plan) unkeep(q *queue) {
@@ -204,7 +210,7 @@ func (p *plan) keep(q *queue) {
 	var marks []bool
 	for _, c := range p.replaces {
 		s := c.scheduled()
-		if s == nil {
+		if s == nil || c.quiet {
 			continue
 		}
 		keys, versions = append(keys, c.key), append(versions, c.expected[:])
@@ -241,7 +247,7 @@ func portions(list []*change) func(func([]*change) bool) {
 type columns struct {
 	keys, ids, expected, recent, values [][]byte
 	every                               []*int64
-	marks                               []bool
+	marks, quiet                        []bool
 	sums                                []int64
 	sizes                               []int32
 	packed                              []int16
@@ -257,49 +263,50 @@ func (a *columns) add(c *change) {
 	}
 	a.recent = append(a.recent, recent)
 	var every *int64
-	if s := c.scheduled(); s != nil {
+	if s := c.scheduled(); s != nil && !c.quiet {
 		every = &s.every
 	}
-	a.every = append(a.every, every)
+	a.every, a.quiet = append(a.every, every), append(a.quiet, c.quiet)
 }
 
 // replace replaces entries.
 func (p *plan) replace(q *queue) {
+	quiet := p.quiet
+	if quiet == nil {
+		quiet = &schedule{}
+	}
 	for list := range portions(p.replaces) {
 		var a columns
 		for _, c := range list {
 			a.add(c)
 		}
-		q.guarded(sqlReplace, a.keys, a.expected, a.ids, a.recent, a.every, a.marks, a.sums, a.sizes, a.packed, a.values,
-			int32(driver.Format), int64(len(list)))
+		q.replaced(sqlReplace, a.keys, a.expected, a.ids, a.recent, a.every, a.marks, a.sums, a.sizes, a.packed, a.values,
+			int32(driver.Format), int64(len(list)), a.quiet, quiet.every, quiet.age, quiet.most)
 	}
 }
 
-// create creates entries, and for a moment those that must be absent: so nobody
-// else can.
+// create creates entries, and takes for a moment the keys that must be absent:
+// so nobody else can create them.
 func (p *plan) create(q *queue) {
 	list := slices.Clone(p.creates)
-	var vacant [][]byte
-	for key, id := range p.absent {
-		list = append(list, &change{Write: &driver.Write{Key: key}, key: []byte(key), id: id, stored: []byte{}})
-		vacant = append(vacant, []byte(key))
+	for key := range p.absent {
+		list = append(list, &change{Write: &driver.Write{Key: key, Delete: true}, key: []byte(key)})
 	}
 	slices.SortFunc(list, func(a, b *change) int { return bytes.Compare(a.key, b.key) })
 	for list := range portions(list) {
 		var a columns
-		once := [][]byte{}
-		for _, c := range list {
-			a.add(c)
+		keys, once := make([][]byte, len(list)), [][]byte{}
+		for i, c := range list {
+			keys[i] = c.key
+			if !c.Delete {
+				a.add(c)
+			}
 			if c.Mode == driver.Once {
 				once = append(once, c.key)
 			}
 		}
-		q.guarded(sqlCreate, a.keys, a.ids, a.marks, a.sums, a.sizes, a.packed, a.values,
+		q.guarded(sqlCreate, keys, a.keys, a.ids, a.marks, a.sums, a.sizes, a.packed, a.values,
 			int32(driver.Format), once, int64(len(list)-len(once)))
-	}
-	if len(vacant) > 0 {
-		slices.SortFunc(vacant, bytes.Compare)
-		q.plain(sqlVacate, vacant)
 	}
 }
 
@@ -314,6 +321,18 @@ func (p *plan) delete(q *queue) {
 	}
 	q.guarded(sqlDelete, keys, versions, int64(len(keys)))
 	q.plain(sqlDeleteHistory, keys)
+}
+
+// vacate gives back the keys of what was deleted and of what must be absent.
+func (p *plan) vacate(q *queue) {
+	keys := octets(slices.Collect(maps.Keys(p.absent)))
+	for _, c := range p.deletes {
+		keys = append(keys, c.key)
+	}
+	if len(keys) > 0 {
+		slices.SortFunc(keys, bytes.Compare)
+		q.plain(sqlVacate, keys)
+	}
 }
 
 // forget deletes the history of entries.
@@ -376,6 +395,18 @@ func (q *queue) kept(sql string, args ...any) {
 		var prune, back [][]byte
 		err := r.QueryRow().Scan(&one, &q.now, &prune, &back)
 		q.prune, q.back = texts(prune), texts(back)
+		return err
+	})
+}
+
+// replaced adds the statement that replaces entries.
+func (q *queue) replaced(sql string, args ...any) {
+	q.batch.Queue(sql, args...)
+	q.reads = append(q.reads, func(r pgx.BatchResults) error {
+		var one int64
+		var prune [][]byte
+		err := r.QueryRow().Scan(&one, &q.now, &prune)
+		q.prune = append(q.prune, texts(prune)...)
 		return err
 	})
 }

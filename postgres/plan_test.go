@@ -49,7 +49,8 @@ func TestPlans(t *testing.T) {
 			SELECT convert_to(md5(n::text), 'UTF8'), '\x01', '', 1, 1, 1, now(), now(), false, 0, 0, '' FROM generate_series(1, 20000) AS n`,
 		`INSERT INTO holdfast.history (key, kept, replaced, number, version, format, sum, updated, marked, size, packed, value)
 			SELECT key, false, updated, 1, version, 1, 1, updated, false, 0, 0, '' FROM holdfast.entries`,
-		"ANALYZE holdfast.entries", "ANALYZE holdfast.history",
+		"INSERT INTO holdfast.keys SELECT key FROM holdfast.entries",
+		"ANALYZE holdfast.keys", "ANALYZE holdfast.entries", "ANALYZE holdfast.history",
 	} {
 		if _, err := tool.Exec(t.Context(), fill); err != nil {
 			t.Fatal(err)
@@ -75,6 +76,27 @@ func checkPlans(t *testing.T, db *postgres.DB) {
 				t.Errorf("%s does not follow the keys that it is given:\n%s", name, plan)
 			}
 		})
+	}
+}
+
+// TestPlansKnowTheVersion shows that what names a version goes to it by the
+// primary key, and that what does not begins with the newest: neither walks over
+// versions that are dead.
+func TestPlansKnowTheVersion(t *testing.T) {
+	db := open(t, pgtest.URL(t), nil)
+	for want, names := range map[string][]string{
+		"AND (version ":       {"check", "lock", "keep", "replace", "delete", "version"},
+		"Index Scan Backward": {"read", "states", "transfer_values", "versions", "version"},
+	} {
+		for _, name := range names {
+			plan, err := db.Plan(t.Context(), name)
+			if err != nil {
+				t.Fatalf("plan of %s: %v", name, err)
+			}
+			if !strings.Contains(plan, want) {
+				t.Errorf("plan of %s has no %q:\n%s", name, want, plan)
+			}
+		}
 	}
 }
 
@@ -114,6 +136,7 @@ func TestKeysInAnyOrder(t *testing.T) {
 		t.Fatalf("Close: %v", err)
 	}
 	tool := connect(t, url)
+	checkKeys(t, tool, "holdfast")
 	for others := 1; others > 0; {
 		if err := tool.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(&others); err != nil {
 			t.Fatal(err)

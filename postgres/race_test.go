@@ -31,8 +31,9 @@ type meeting struct {
 // Statements of the other, on an entry as the driver has it.
 const (
 	moves   = `UPDATE holdfast.entries SET version = '\x00000000000000000000000000000001' WHERE key = $1`
-	deletes = `DELETE FROM holdfast.entries WHERE key = $1`
-	creates = `INSERT INTO holdfast.entries (key, version, recent, number, format, sum, created, updated, marked, size, packed, value)
+	deletes = `WITH deleted AS (DELETE FROM holdfast.entries WHERE key = $1) DELETE FROM holdfast.keys WHERE key = $1`
+	creates = `WITH taken AS (INSERT INTO holdfast.keys VALUES ($1))
+		INSERT INTO holdfast.entries (key, version, recent, number, format, sum, created, updated, marked, size, packed, value)
 		VALUES ($1, '\x00000000000000000000000000000002', '', 1, 1, 0, now(), now(), false, 0, 0, '')`
 	touches = `SELECT 1 FROM holdfast.entries WHERE key = $1 FOR UPDATE`
 )
@@ -74,6 +75,7 @@ func meetings(t *testing.T, isolation postgres.Isolation) {
 		n++
 		key := fmt.Sprintf("k/%d", n)
 		t.Run(c.fact, func(t *testing.T) {
+			defer checkKeys(t, m.watcher, "holdfast")
 			m := &meeting{T: t, db: m.db, other: m.other, watcher: m.watcher}
 			var v driver.Version
 			if c.there {

@@ -146,6 +146,8 @@ func TestServerInTrouble(t *testing.T) {
 // TestLongSnapshot shows what someone else's transaction that stays open, such as
 // a backup's, means: it sees the past, commits go on, and an append does not
 // rewrite the lease that it checks, so that no trail of dead rows grows under it.
+// The trail that saves leave is not walked: however many there were, the next
+// save and the next read look at as many pages as the first.
 func TestLongSnapshot(t *testing.T) {
 	url := pgtest.URL(t)
 	db := open(t, url, nil)
@@ -161,10 +163,12 @@ func TestLongSnapshot(t *testing.T) {
 	}
 	before := place()
 	v := recent(t, db, "player/1")[0]
-	for i := range 50 {
+	saving, reading := buffers(t, db, v)
+	long := func(i int) []byte { return fmt.Appendf(nil, "%2000d", i) } // a few to a page
+	for i := range 300 {
 		id := newID()
 		g := driver.Group{Batches: []driver.Batch{
-			{ID: id, Writes: []driver.Write{{Key: "player/1", Version: v, Value: fmt.Append(nil, i)}}},
+			{ID: id, Writes: []driver.Write{{Key: "player/1", Version: v, Value: long(i)}}},
 		}}
 		append := driver.Group{Urgent: true, Batches: []driver.Batch{{
 			ID: newID(), Checks: []driver.Check{{Key: "~lease/1", Version: lease}},
@@ -177,6 +181,9 @@ func TestLongSnapshot(t *testing.T) {
 		}
 		v = id
 	}
+	if s, r := buffers(t, db, v); s > saving+spare || r > reading+spare {
+		t.Errorf("a save looks at %d pages and a read at %d, after 300 saves; at first %d and %d", s, r, saving, reading)
+	}
 	if after := place(); after != before {
 		t.Errorf("appends moved the lease's row from %s to %s", before, after)
 	}
@@ -184,9 +191,28 @@ func TestLongSnapshot(t *testing.T) {
 	if err := old.QueryRow(t.Context(), "SELECT value FROM holdfast.entries WHERE key = 'player/1'").Scan(&value); err != nil || string(value) != "before" {
 		t.Errorf("the snapshot sees %q, %v, want %q", value, err, "before")
 	}
-	if s, err := db.Read(t.Context(), "player/1"); err != nil || string(s.Entries[0].Value) != "49" {
+	if s, err := db.Read(t.Context(), "player/1"); err != nil || string(s.Entries[0].Value) != string(long(299)) {
 		t.Errorf("Read = %v, %v, want the last value", s.Entries, err)
 	}
+}
+
+// spare is how many pages more a statement may look at because the index has
+// grown by a level, and a new row went to another page.
+const spare = 12
+
+// buffers returns how many pages a save and a read of player/1 look at.
+func buffers(t *testing.T, db *postgres.DB, v driver.Version) (saving, reading int) {
+	t.Helper()
+	g := driver.Group{Batches: []driver.Batch{{ID: newID(), Writes: []driver.Write{{Key: "player/1", Version: v, Value: []byte("x")}}}}}
+	saving, err := db.CommitBuffers(t.Context(), g)
+	if err != nil {
+		t.Fatalf("buffers of a save: %v", err)
+	}
+	reading, err = db.ReadBuffers(t.Context(), "player/1")
+	if err != nil {
+		t.Fatalf("buffers of a read: %v", err)
+	}
+	return saving, reading
 }
 
 // TestContendedAlways shows that writes which ask for nothing all get through,

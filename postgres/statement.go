@@ -16,6 +16,9 @@ var files embed.FS
 var (
 	sqlConnect       = statement("connect")
 	sqlPlanner       = statement("planner")
+	sqlWatch         = statement("watch")
+	sqlKeepalive     = statement("keepalive")
+	sqlAbandoned     = statement("abandoned")
 	sqlServer        = statement("server")
 	sqlSchemaExists  = statement("schema_exists")
 	sqlSchemaVersion = statement("schema_version")

@@ -19,6 +19,7 @@ var (
 	sqlTransferHistory   = statement("transfer_history")
 	sqlTransferValues    = statement("transfer_values")
 	sqlTransferOldValues = statement("transfer_old_values")
+	sqlTransferRemove    = statement("transfer_remove")
 	sqlTransferPut       = statement("transfer_put")
 	sqlTransferCut       = statement("transfer_cut")
 	sqlTransferFollow    = statement("transfer_follow")

@@ -125,12 +125,14 @@ func (t *transfer) queue(q *queue) {
 	}
 	if len(whole) > 0 {
 		q.plain(sqlDeleteHistory, whole)
+		q.plain(sqlTransferRemove, whole)
 	}
 	t.queueFollowing(q)
 	for from, to := range present.portions() {
 		m := &present
-		q.plain(sqlTransferPut, m.keys[from:to], m.ids[from:to], m.recent[from:to], m.sums[from:to], m.created[from:to], m.updated[from:to],
-			m.marks[from:to], m.sizes[from:to], m.packed[from:to], m.values[from:to], int32(driver.Format))
+		q.guarded(sqlTransferPut, m.keys[from:to], m.ids[from:to], m.recent[from:to], m.sums[from:to], m.created[from:to], m.updated[from:to],
+			m.marks[from:to], m.sizes[from:to], m.packed[from:to], m.values[from:to],
+			int32(driver.Format), int64(to-from))
 	}
 	retained.queueRetained(q)
 	if len(counted) > 0 {

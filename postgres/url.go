@@ -33,6 +33,7 @@ type settings struct {
 	mustExist   bool
 	noMigrate   bool
 	list        bool   // whatever the tables' version is
+	timeout     bool   // the URL says how long connecting may take
 	clock       string // a schema with a clock of a test's, or ""
 
 	migrations []Migration // of the database that was examined

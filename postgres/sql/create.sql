@@ -1,16 +1,22 @@
--- Creates entries that are absent, in the order of the keys. Who creates the
--- same key at the same time waits for the other to end.
--- $1 keys, sorted; $2 versions; $3 marks; $4 checksums; $5 sizes; $6 how the
--- values are packed; $7 values; $8 format; $9 keys that may be there already and
--- then stay as they are; $10 how many others there are
-WITH created AS (
-  INSERT INTO entries (key, version, recent, number, format, sum, created, updated, marked, size, packed, value)
-  SELECT i.key, i.id, ''::bytea, 1, $8::integer, i.sum, now(), now(), i.mark, i.size, i.packed, i.value
-  FROM unnest($1::bytea[], $2::bytea[], $3::boolean[], $4::bigint[], $5::integer[], $6::smallint[], $7::bytea[])
-    AS i (key, id, mark, sum, size, packed, value)
+-- Creates entries that are absent, in the order of the keys, and takes keys that
+-- are to stay absent, which vacate.sql gives back. Who creates the same key at the
+-- same time waits for the other to end.
+-- $1 keys, sorted, of both kinds; $2 to $8 of those that are created: keys,
+-- versions, marks, checksums, sizes, how the values are packed, values; $9 format;
+-- $10 keys that may be there already and then stay as they are; $11 how many
+-- others there are
+WITH taken AS (
+  INSERT INTO keys (key)
+  SELECT i.key FROM unnest($1::bytea[]) AS i (key)
   ON CONFLICT (key) DO NOTHING
   RETURNING key
+), created AS (
+  INSERT INTO entries (key, version, recent, number, format, sum, created, updated, marked, size, packed, value)
+  SELECT i.key, i.id, ''::bytea, 1, $9::integer, i.sum, now(), now(), i.mark, i.size, i.packed, i.value
+  FROM unnest($2::bytea[], $3::bytea[], $4::boolean[], $5::bigint[], $6::integer[], $7::smallint[], $8::bytea[])
+    AS i (key, id, mark, sum, size, packed, value)
+  WHERE (i.key IN (SELECT key FROM taken)) IS TRUE
 )
-SELECT 1 / (CASE WHEN count(key) = $10::bigint THEN 1 ELSE 0 END), now()
-FROM created
-WHERE NOT key = ANY ($9::bytea[])
+SELECT 1 / (CASE WHEN count(key) = $11::bigint THEN 1 ELSE 0 END), now()
+FROM taken
+WHERE NOT key = ANY ($10::bytea[])

@@ -1,4 +1,5 @@
--- Deletes entries that are at the versions that are expected.
+-- Deletes entries that are at the versions that are expected. Their keys are
+-- given back by vacate.sql.
 -- $1 keys, sorted; $2 their versions; $3 how many there are
 WITH deleted AS (
   DELETE FROM entries AS e

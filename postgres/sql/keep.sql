@@ -9,10 +9,11 @@
 WITH present AS (
   SELECT
     e.key,
+    e.version,
     i.mark OR e.marked AS kept,
     i.mark OR e.marked OR CASE WHEN i.every > 0
-      THEN (extract(epoch FROM e.updated) * 1000000)::bigint * 1000 / i.every
-        <> (extract(epoch FROM now()) * 1000000)::bigint * 1000 / i.every
+      THEN (date_part('epoch', e.updated) * 1000000)::bigint * 1000 - (date_part('epoch', e.updated) * 1000000)::bigint * 1000 % i.every
+        <> (date_part('epoch', now()) * 1000000)::bigint * 1000 - (date_part('epoch', now()) * 1000000)::bigint * 1000 % i.every
       ELSE i.every = 0 END AS keep,
     i.every > 0 AND e.retained > 0 AND now() < e.updated AS reopened,
     i.age > 0 AND e.oldest <= now() - i.age * interval '1 microsecond' AS expired,
@@ -25,7 +26,7 @@ WITH present AS (
   INSERT INTO history (key, kept, replaced, number, version, format, sum, updated, marked, size, packed, value)
   SELECT e.key, p.kept, now(), e.number, e.version, e.format, e.sum, e.updated, e.marked, e.size, e.packed, e.value
   FROM present AS p
-  JOIN entries AS e ON e.key = p.key
+  JOIN entries AS e ON e.key = p.key AND e.version = p.version
   WHERE p.keep
 )
 SELECT

@@ -1,4 +1,4 @@
--- Deletes the entries that create.sql made for keys that must be absent: they
--- kept others from creating them.
+-- Gives back keys: of entries that delete.sql deleted, and those that create.sql
+-- took because they must be absent, which kept others from creating them.
 -- $1 keys, sorted
-DELETE FROM entries AS e USING unnest($1::bytea[]) AS i (key) WHERE e.key = i.key
+DELETE FROM keys AS k USING unnest($1::bytea[]) AS i (key) WHERE k.key = i.key

@@ -5,6 +5,11 @@ FROM entries AS e
 WHERE e.key = $1::bytea AND e.version = $2::bytea
 UNION ALL
 SELECT h.version, ''::bytea, h.format, h.sum, e.created, h.updated, h.marked, h.size, h.packed, h.value, false
-FROM history AS h
-JOIN entries AS e ON e.key = h.key
-WHERE h.key = $1::bytea AND h.version = $2::bytea
+FROM (
+  SELECT created
+  FROM entries
+  WHERE key = $1::bytea
+  ORDER BY version DESC
+  LIMIT 1
+) AS e
+JOIN history AS h ON h.key = $1::bytea AND h.version = $2::bytea

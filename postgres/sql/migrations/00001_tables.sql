@@ -1,6 +1,18 @@
 -- +goose Up
+-- Which keys there are: exactly those of entries. A row is written when an entry
+-- is created or deleted, never by a save; who creates a key that another creates
+-- at the same time waits here.
+CREATE TABLE keys (
+  key bytea NOT NULL PRIMARY KEY
+);
+
+-- One row for each key. The version belongs to the primary key, because while
+-- somebody's snapshot is open every save leaves a dead row that cannot be
+-- removed: by the key alone each lookup, and each check that a row is the only
+-- one, would go through all of them; by key and version it meets the one that is
+-- meant. Nothing here is unique by the key alone: keys is.
 CREATE TABLE entries (
-  key      bytea       NOT NULL PRIMARY KEY, -- UTF-8 text; its bytes sort alike in every database
+  key      bytea       NOT NULL, -- UTF-8 text; its bytes sort alike in every database
   version  bytea       NOT NULL, -- id of the present version, 16 bytes
   recent   bytea       NOT NULL, -- ids of up to 15 versions before it, newest first
   number   bigint      NOT NULL, -- counts the key's versions
@@ -13,7 +25,8 @@ CREATE TABLE entries (
   oldest   timestamptz, -- the least "replaced" of those that are not kept
   size     integer     NOT NULL, -- bytes of the unpacked value
   packed   smallint    NOT NULL, -- 0: as it is, 1: a Snappy block
-  value    bytea       NOT NULL
+  value    bytea       NOT NULL,
+  PRIMARY KEY (key, version)
 );
 
 CREATE TABLE history (
