@@ -175,5 +175,5 @@ func (w *watched) limit() string {
 	case w.worked >= w.took*time.Duration(runtime.NumCPU())*8/10:
 		return "this process's processors"
 	}
-	return "the machine's processors, which the database's server shares"
+	return "this process and the database's server by turns: neither is busy all the time, or they share processors"
 }

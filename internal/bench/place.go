@@ -60,7 +60,9 @@ func parsePlace(text string) (p place, err error) {
 	return p, nil
 }
 
-// connect opens a connection whose tables are those of the schema.
+// connect opens a connection whose tables are those of the schema. Keys are
+// looked up by their index, whatever the server believes of tables that it has
+// not looked at yet.
 func (p place) connect(ctx context.Context) (*pgx.Conn, error) {
 	config, err := pgx.ParseConfig(p.url)
 	if err != nil {
@@ -68,6 +70,9 @@ func (p place) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	config.RuntimeParams["search_path"] = p.schema
 	config.RuntimeParams["application_name"] = "holdfast bench"
+	for _, plan := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
+		config.RuntimeParams[plan] = "off"
+	}
 	return pgx.ConnectConfig(ctx, config)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,7 +21,7 @@ func (w *savers) snapshot() (f Figure, err error) {
 	if !w.db.isPostgres() {
 		return Figure{Skipped: "what an open snapshot costs is a matter of PostgreSQL, which keeps all replaced rows until it ends"}, nil
 	}
-	before, err := alternate(w.r.sizes.rounds, func() (float64, error) { return w.round(w.db.manyWaiting()) }, nil)
+	before, err := alternate(3*w.r.sizes.rounds, func() (float64, error) { return w.round(w.db.manyWaiting()) }, nil)
 	if err != nil {
 		return f, err
 	}
@@ -35,10 +36,9 @@ func (w *savers) snapshot() (f Figure, err error) {
 		return f, err
 	}
 	saved = w.n.Load() - saved
-	last := rates[max(0, len(rates)-w.r.sizes.rounds):]
-	f = Figure{Unit: "saves/s"}.noted("%d waiting, the last %d rounds of %v; %d saves of each player meanwhile; %s",
-		min(w.db.manyWaiting(), len(w.ss)), len(last), w.r.sizes.snapshot, saved/int64(len(w.ss)), course(rates, before.subject))
-	rate := median(last)
+	f = Figure{Unit: "saves/s"}.noted("%d waiting, the last fifth of %v; %d saves of each player meanwhile; %s",
+		min(w.db.manyWaiting(), len(w.ss)), w.r.sizes.snapshot, saved/int64(len(w.ss)), course(rates, before.subject))
+	rate := median(slices.Clone(fifth(rates, 4)))
 	f = f.beside(fmt.Sprintf("the same before a REPEATABLE READ snapshot was held open for %v", w.r.sizes.snapshot),
 		pair{rate, before.subject, rate / before.subject})
 	return f.ratioAtLeast(snapshotLeast), nil
@@ -58,13 +58,17 @@ func (w *savers) rounds(d time.Duration) (rates []float64, err error) {
 
 // course says how rates went on, in fifths, as shares of what they were.
 func course(rates []float64, before float64) string {
-	const parts = 5
 	text := "in fifths"
-	for i := range parts {
-		part := rates[i*len(rates)/parts : max((i+1)*len(rates)/parts, min(len(rates), i*len(rates)/parts+1))]
-		text += fmt.Sprintf(" %.0f%%", 100*median(append([]float64(nil), part...))/before)
+	for i := range 5 {
+		text += fmt.Sprintf(" %.0f%%", 100*median(slices.Clone(fifth(rates, i)))/before)
 	}
 	return text
+}
+
+// fifth returns the i-th fifth of rates, counted from zero: one of them at least.
+func fifth(rates []float64, i int) []float64 {
+	from := i * len(rates) / 5
+	return rates[from:max((i+1)*len(rates)/5, from+1)]
 }
 
 // holdSnapshot opens a REPEATABLE READ transaction on a connection of its own
