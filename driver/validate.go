@@ -22,6 +22,34 @@ func CheckKey(key string) error {
 	return nil
 }
 
+// CheckKeys returns an error that matches ErrInvalid unless keys are what one
+// call of Read takes. Drivers call it first in Read.
+func CheckKeys(keys []string) error {
+	if len(keys) > MaxRead {
+		return fmt.Errorf("%w: read of %d keys, at most %d", ErrInvalid, len(keys), MaxRead)
+	}
+	for _, key := range keys {
+		if err := CheckKey(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckRange returns an error that matches ErrInvalid unless each bound of a
+// range is empty or a key. Drivers call it first in DeleteRange.
+func CheckRange(from, to string) error {
+	for _, bound := range []string{from, to} {
+		if bound == "" {
+			continue
+		}
+		if err := CheckKey(bound); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Validate returns an error that matches ErrInvalid if the group breaks a
 // limit or a rule of the contract. Drivers call it first in Commit.
 func (g Group) Validate() error {

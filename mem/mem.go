@@ -79,13 +79,8 @@ func (db *DB) Damage(key string) error {
 
 // Read implements driver.DB.
 func (db *DB) Read(ctx context.Context, keys ...string) (driver.Snapshot, error) {
-	if len(keys) > driver.MaxRead {
-		return driver.Snapshot{}, fmt.Errorf("%w: read of %d keys, at most %d", driver.ErrInvalid, len(keys), driver.MaxRead)
-	}
-	for _, key := range keys {
-		if err := driver.CheckKey(key); err != nil {
-			return driver.Snapshot{}, err
-		}
+	if err := driver.CheckKeys(keys); err != nil {
+		return driver.Snapshot{}, err
 	}
 	if err := db.rlock(ctx); err != nil {
 		return driver.Snapshot{}, fmt.Errorf("read %d keys: %w", len(keys), err)
@@ -169,13 +164,8 @@ func (db *DB) ReadVersion(ctx context.Context, key string, v driver.Version) (dr
 
 // DeleteRange implements driver.DB.
 func (db *DB) DeleteRange(ctx context.Context, from, to string) (int, error) {
-	for _, bound := range []string{from, to} {
-		if bound == "" {
-			continue
-		}
-		if err := driver.CheckKey(bound); err != nil {
-			return 0, err
-		}
+	if err := driver.CheckRange(from, to); err != nil {
+		return 0, err
 	}
 	if err := db.lock(ctx); err != nil {
 		return 0, fmt.Errorf("delete %q to %q: %w", from, to, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/calls"
 )
 
 // DB is a database on a PostgreSQL server, or on one that speaks its protocol.
@@ -23,7 +24,7 @@ type DB struct {
 	writers int
 	readers int  // calls of Read at one time
 	only    bool // for reading alone
-	calls   calls
+	calls   calls.Counter
 	marks   marks
 	sweeper *sweeper // nil if the server is not PostgreSQL
 	hangUp  context.CancelFunc
@@ -217,7 +218,7 @@ func (db *DB) Info() driver.Info {
 // before. After that it takes two seconds at most, also if the server has fallen
 // silent.
 func (db *DB) Close() error {
-	if !db.calls.close() {
+	if !db.calls.Close() {
 		return driver.ErrClosed
 	}
 	db.sweeper.close()
@@ -226,14 +227,14 @@ func (db *DB) Close() error {
 }
 
 // enter lets a call in. Unless it returns an error, the call ends with
-// db.calls.leave.
+// db.calls.Leave.
 func (db *DB) enter(ctx context.Context) error {
-	if !db.calls.enter() {
+	if !db.calls.Enter() {
 		return driver.ErrClosed
 	}
 	err := ended(ctx)
 	if err != nil {
-		db.calls.leave()
+		db.calls.Leave()
 	}
 	return err
 }
@@ -243,7 +244,7 @@ func (db *DB) enter(ctx context.Context) error {
 func (db *DB) use(ctx context.Context, pool *pgxpool.Pool, what string, f func(c *pgxpool.Conn) error) error {
 	err := db.enter(ctx)
 	if err == nil {
-		defer db.calls.leave()
+		defer db.calls.Leave()
 		var c *pgxpool.Conn
 		if c, err = pool.Acquire(ctx); err == nil {
 			err = f(c)
@@ -286,7 +287,7 @@ func (db *DB) writable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer db.calls.leave()
+	defer db.calls.Leave()
 	if db.only {
 		return errReadOnly
 	}
@@ -295,35 +296,3 @@ func (db *DB) writable(ctx context.Context) error {
 
 // errCut means that a transaction did not reach its end.
 var errCut = errors.New("the transaction was not committed")
-
-// calls counts the calls under way.
-type calls struct {
-	mu     sync.Mutex // guards closed, and that no call enters afterwards
-	closed bool
-	wg     sync.WaitGroup
-}
-
-func (c *calls) enter() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.wg.Add(1)
-	return true
-}
-
-func (c *calls) leave() { c.wg.Done() }
-
-// close lets no further call in and waits for those under way. It returns
-// false if it was called before.
-func (c *calls) close() bool {
-	c.mu.Lock()
-	closed := c.closed
-	c.closed = true
-	c.mu.Unlock()
-	if !closed {
-		c.wg.Wait()
-	}
-	return !closed
-}

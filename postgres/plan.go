@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // change is one write of a batch, ready to be sent.
@@ -259,7 +260,7 @@ func (a *columns) add(c *change) {
 	a.sizes, a.packed, a.values = append(a.sizes, int32(len(c.Value))), append(a.packed, c.packed), append(a.values, c.stored)
 	var recent []byte
 	if c.again() {
-		recent = encodeBefore(c.id, c.recent)
+		recent = lineage.Encode(c.id, c.recent)
 	}
 	a.recent = append(a.recent, recent)
 	var every *int64

@@ -12,13 +12,8 @@ import (
 
 // DeleteRange implements driver.DB.
 func (db *DB) DeleteRange(ctx context.Context, from, to string) (int, error) {
-	for _, key := range []string{from, to} {
-		if key == "" {
-			continue
-		}
-		if err := driver.CheckKey(key); err != nil {
-			return 0, err
-		}
+	if err := driver.CheckRange(from, to); err != nil {
+		return 0, err
 	}
 	if err := db.writable(ctx); err != nil {
 		return 0, err

@@ -14,7 +14,7 @@ import (
 // Read implements driver.DB.
 func (db *DB) Read(ctx context.Context, keys ...string) (driver.Snapshot, error) {
 	var s driver.Snapshot
-	if err := checkKeys(keys); err != nil {
+	if err := driver.CheckKeys(keys); err != nil {
 		return s, err
 	}
 	err := db.use(ctx, db.reads, fmt.Sprintf("read %d keys", len(keys)), func(c *pgxpool.Conn) error {
@@ -26,18 +26,6 @@ func (db *DB) Read(ctx context.Context, keys ...string) (driver.Snapshot, error)
 		return driver.Snapshot{}, err
 	}
 	return s, nil
-}
-
-func checkKeys(keys []string) error {
-	if len(keys) > driver.MaxRead {
-		return fmt.Errorf("%w: read of %d keys, at most %d", driver.ErrInvalid, len(keys), driver.MaxRead)
-	}
-	for _, key := range keys {
-		if err := driver.CheckKey(key); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // readEntries reads entries and the time in one statement.

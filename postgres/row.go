@@ -2,15 +2,10 @@ package postgres
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
-)
-
-const (
-	idLen     = len(driver.Version{})
-	beforeLen = (driver.RecentVersions - 1) * idLen // bytes in the column recent, at most
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // row is what a query yields of a stored version; pointers are null if there is
@@ -45,10 +40,10 @@ func (r *row) entry(key string) (driver.Entry, error) {
 		return e, nil
 	}
 	var err error
-	if e.Version, err = decodeID(r.version); err != nil {
+	if e.Version, err = lineage.ID(r.version); err != nil {
 		return e, fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, key, err)
 	}
-	if e.Recent, err = decodeRecent(e.Version, r.recent); err != nil {
+	if e.Recent, err = lineage.Decode(e.Version, r.recent); err != nil {
 		e.Damaged = fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, key, err)
 	}
 	e.Created, e.Updated, e.Marked = r.created.UTC(), moment(*r.updated), *r.marked
@@ -77,46 +72,4 @@ func (r *row) full(key string) (driver.Entry, error) {
 // from the Unix epoch.
 func moment(t time.Time) driver.Moment {
 	return driver.Moment{Wall: t.UTC(), Tick: time.Duration(t.UnixNano())}
-}
-
-// decodeID returns the version id in a column. The zero version cannot be
-// stored, so it is refused.
-func decodeID(b []byte) (driver.Version, error) {
-	var v driver.Version
-	if len(b) != idLen {
-		return v, fmt.Errorf("version id of %d bytes, not %d", len(b), idLen)
-	}
-	copy(v[:], b)
-	if v.IsZero() {
-		return v, fmt.Errorf("version id is zero")
-	}
-	return v, nil
-}
-
-// decodeRecent returns the ids of an entry's last versions: the present one and
-// those that the column recent holds. If that cannot be decoded it returns the
-// present one alone, with an error.
-func decodeRecent(v driver.Version, before []byte) ([]driver.Version, error) {
-	if len(before)%idLen != 0 || len(before) > beforeLen {
-		return []driver.Version{v}, fmt.Errorf("%d bytes of ids of earlier versions", len(before))
-	}
-	ids := make([]driver.Version, 1+len(before)/idLen)
-	ids[0] = v
-	for i := range ids[1:] {
-		copy(ids[i+1][:], before[i*idLen:])
-	}
-	return ids, nil
-}
-
-// encodeBefore returns the column recent of an entry that id becomes the
-// present version of, where recent are its last versions up to now. An id that
-// is written once more is not listed twice.
-func encodeBefore(id driver.Version, recent []driver.Version) []byte {
-	before := []byte{}
-	for _, v := range recent {
-		if v != id && len(before) < beforeLen {
-			before = append(before, v[:]...)
-		}
-	}
-	return slices.Clip(before)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // errContradiction stands for the server's refusal of a group of which two
@@ -67,9 +68,9 @@ func (t *commit) states(ctx context.Context) (states, error) {
 		if err := rows.Scan(&n, &version, &recent); err != nil {
 			return err
 		}
-		v, err := decodeID(version)
+		v, err := lineage.ID(version)
 		if err == nil {
-			s[keys[n-1]], err = decodeRecent(v, recent)
+			s[keys[n-1]], err = lineage.Decode(v, recent)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, keys[n-1], err)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // WriteRecords implements driver.Transferer. The records are one transaction,
@@ -113,7 +114,7 @@ func (t *transfer) queue(q *queue) {
 		if r.Skipped == 0 {
 			whole = append(whole, key)
 			present.add(key, &r.Present, 0)
-			present.recent = append(present.recent, encodeBefore(r.Present.Version, r.Recent))
+			present.recent = append(present.recent, lineage.Encode(r.Present.Version, r.Recent))
 			present.created = append(present.created, r.Created)
 		}
 		if r.Skipped > 0 || len(r.Retained) > 0 {

@@ -27,7 +27,7 @@ func (db *DB) Backup(ctx context.Context, path string, progress func(done, total
 	if err := db.begin(ctx); err != nil {
 		return err
 	}
-	defer db.calls.leave()
+	defer db.calls.Leave()
 	if progress == nil {
 		progress = func(done, total int64) {}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // saver makes conditional saves of random players, as both sides of the
@@ -108,7 +109,7 @@ func benchmarkBare(b *testing.B, size, n int) {
 		exec("BEGIN IMMEDIATE")
 		for i := range g.Batches {
 			id, w := g.Batches[i].ID, &g.Batches[i].Writes[0]
-			changed, err := c.exec(replaceExpected, id[:], int64(beforeLen), int64(1), int64(4000000000), int64(1)<<50, int64(1), int64(1)<<45,
+			changed, err := c.exec(replaceExpected, id[:], int64(lineage.Size), int64(1), int64(4000000000), int64(1)<<50, int64(1), int64(1)<<45,
 				int64(0), w.Value, w.Key, w.Version[:], int64(0), int64(1)<<62, int64(1), int64(1)<<62, int64(0))
 			if err != nil || changed != 1 {
 				b.Fatalf("%d changed, %v", changed, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // Commit implements driver.DB. The group is one transaction. A transaction
@@ -40,7 +41,7 @@ func (db *DB) Commit(ctx context.Context, g driver.Group) ([]driver.Outcome, err
 // DeleteRange implements driver.DB.
 func (db *DB) DeleteRange(ctx context.Context, from, to string) (int, error) {
 	var n int64
-	valid := func() error { return errors.Join(checkBound(from), checkBound(to)) }
+	valid := func() error { return driver.CheckRange(from, to) }
 	err := db.write(ctx, false, valid, func(t *tx) (err error) {
 		if _, err = t.exec("DELETE FROM history WHERE key >= ? AND key < ?", from, to); err != nil {
 			return err
@@ -52,14 +53,6 @@ func (db *DB) DeleteRange(ctx context.Context, from, to string) (int, error) {
 		return 0, wrap(err, "delete %q to %q", from, to)
 	}
 	return int(n), nil
-}
-
-// checkBound refuses a bound of a range that is neither empty nor a key.
-func checkBound(key string) error {
-	if key == "" {
-		return nil
-	}
-	return driver.CheckKey(key)
 }
 
 // wrap says what was being done when err happened. What the contract says by
@@ -85,7 +78,7 @@ func (db *DB) write(ctx context.Context, urgent bool, valid func() error, f func
 	if err := db.begin(ctx); err != nil {
 		return err
 	}
-	defer db.calls.leave()
+	defer db.calls.Leave()
 	if err := valid(); err != nil {
 		return err
 	}
@@ -175,11 +168,11 @@ type stored struct {
 func (t *tx) load(key string) (*stored, error) {
 	var s *stored
 	err := t.query(func(columns []sqldriver.Value) error {
-		v, err := decodeID(columns[0])
+		v, err := lineage.ID(octets(columns[0]))
 		if err != nil {
 			return fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, key, err)
 		}
-		recent, err := decodeRecent(v, octets(columns[1]))
+		recent, err := lineage.Decode(v, octets(columns[1]))
 		if err != nil {
 			return fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, key, err)
 		}

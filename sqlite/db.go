@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/calls"
 )
 
 // DB is a database in a SQLite file. It implements driver.DB and
@@ -23,7 +23,7 @@ type DB struct {
 	now     clock
 	writer  *writer // nil: read-only
 	readers *readers
-	calls   calls
+	calls   calls.Counter
 }
 
 var (
@@ -144,7 +144,7 @@ func (db *DB) Info() driver.Info {
 // Close implements driver.DB. The last process that closes the file moves what
 // its log still holds into it.
 func (db *DB) Close() error {
-	if !db.calls.close() {
+	if !db.calls.Close() {
 		return driver.ErrClosed
 	}
 	err := db.readers.close()
@@ -158,46 +158,14 @@ func (db *DB) Close() error {
 }
 
 // begin lets a call in. Unless it returns an error, the call ends with
-// db.calls.leave.
+// db.calls.Leave.
 func (db *DB) begin(ctx context.Context) error {
-	if !db.calls.enter() {
+	if !db.calls.Enter() {
 		return driver.ErrClosed
 	}
 	err := ended(ctx)
 	if err != nil {
-		db.calls.leave()
+		db.calls.Leave()
 	}
 	return err
-}
-
-// calls counts the calls under way.
-type calls struct {
-	mu     sync.Mutex // guards closed, and that no call enters afterwards
-	closed bool
-	wg     sync.WaitGroup
-}
-
-func (c *calls) enter() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.wg.Add(1)
-	return true
-}
-
-func (c *calls) leave() { c.wg.Done() }
-
-// close lets no further call in and waits for those under way. It returns
-// false if it was called before.
-func (c *calls) close() bool {
-	c.mu.Lock()
-	closed := c.closed
-	c.closed = true
-	c.mu.Unlock()
-	if !closed {
-		c.wg.Wait()
-	}
-	return !closed
 }

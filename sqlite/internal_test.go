@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 func TestTurn(t *testing.T) {
@@ -207,16 +208,16 @@ func FuzzRecent(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{1}, 16), bytes.Repeat([]byte{2}, 17))
 	f.Add(bytes.Repeat([]byte{0}, 16), []byte{})
 	f.Fuzz(func(t *testing.T, version, before []byte) {
-		v, err := decodeID(version)
+		v, err := lineage.ID(version)
 		if err != nil {
-			if len(version) == idLen && !bytes.Equal(version, make([]byte, idLen)) {
-				t.Errorf("decodeID(%x): %v", version, err)
+			if len(version) == lineage.IDSize && !bytes.Equal(version, make([]byte, lineage.IDSize)) {
+				t.Errorf("lineage.ID(%x): %v", version, err)
 			}
 			return
 		}
-		ids, err := decodeRecent(v, before)
+		ids, err := lineage.Decode(v, before)
 		if len(ids) == 0 || len(ids) > driver.RecentVersions || ids[0] != v {
-			t.Fatalf("decodeRecent(%x) = %v, %v, want the present one first", before, ids, err)
+			t.Fatalf("lineage.Decode(%x) = %v, %v, want the present one first", before, ids, err)
 		}
 		if err != nil {
 			return
@@ -226,12 +227,12 @@ func FuzzRecent(f *testing.F) {
 			joined = append(joined, id[:]...)
 		}
 		if !bytes.Equal(joined, before) {
-			t.Errorf("decodeRecent(%x) = %v", before, ids)
+			t.Errorf("lineage.Decode(%x) = %v", before, ids)
 		}
 		next := driver.Version{0xff}
 		want := append(append([]byte{}, v[:]...), before...)
-		if got := encodeBefore(next, ids); !bytes.Equal(got, want[:min(len(want), beforeLen)]) {
-			t.Errorf("encodeBefore(%v) = %x, want %x", ids, got, want)
+		if got := lineage.Encode(next, ids); !bytes.Equal(got, want[:min(len(want), lineage.Size)]) {
+			t.Errorf("lineage.Encode(%v) = %x, want %x", ids, got, want)
 		}
 	})
 }

@@ -12,7 +12,7 @@ import (
 // Read implements driver.DB.
 func (db *DB) Read(ctx context.Context, keys ...string) (driver.Snapshot, error) {
 	var s driver.Snapshot
-	if err := checkKeys(keys); err != nil {
+	if err := driver.CheckKeys(keys); err != nil {
 		return s, err
 	}
 	err := db.read(ctx, len(keys) > 1, func(r *reading) error {
@@ -32,18 +32,6 @@ func (db *DB) Read(ctx context.Context, keys ...string) (driver.Snapshot, error)
 		return driver.Snapshot{}, wrap(err, "read %d keys", len(keys))
 	}
 	return s, nil
-}
-
-func checkKeys(keys []string) error {
-	if len(keys) > driver.MaxRead {
-		return fmt.Errorf("%w: read of %d keys, at most %d", driver.ErrInvalid, len(keys), driver.MaxRead)
-	}
-	for _, key := range keys {
-		if err := driver.CheckKey(key); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // present returns the entry under a key.

@@ -120,7 +120,7 @@ func (db *DB) read(ctx context.Context, transaction bool, f func(r *reading) err
 	if err := db.begin(ctx); err != nil {
 		return err
 	}
-	defer db.calls.leave()
+	defer db.calls.Leave()
 	return poll(ctx, func() error {
 		db.readers.gate.RLock()
 		defer db.readers.gate.RUnlock()

@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	sqldriver "database/sql/driver"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 // The columns of a stored version, as row reads them.
@@ -19,21 +19,16 @@ const (
 	oldValueColumns = oldMetaColumns + ", value"
 )
 
-const (
-	idLen     = len(driver.Version{})
-	beforeLen = (driver.RecentVersions - 1) * idLen // bytes in the column recent, at most
-)
-
 // row decodes what a query of the columns above yielded. What cannot be
 // decoded becomes the entry's Damaged, so that one bad row hides no other; only
 // a row without a version is an error, because its entry would seem absent.
 func (r *reading) row(key string, columns []sqldriver.Value) (driver.Entry, error) {
 	e := driver.Entry{Key: key}
 	var err error
-	if e.Version, err = decodeID(columns[0]); err != nil {
+	if e.Version, err = lineage.ID(octets(columns[0])); err != nil {
 		return e, fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, key, err)
 	}
-	if e.Recent, err = decodeRecent(e.Version, octets(columns[1])); err != nil {
+	if e.Recent, err = lineage.Decode(e.Version, octets(columns[1])); err != nil {
 		e.Damaged = fmt.Errorf("%w: entry %q: %w", driver.ErrCorrupt, key, err)
 	}
 	e.Created = micros(columns[4])
@@ -51,49 +46,6 @@ func (r *reading) row(key string, columns []sqldriver.Value) (driver.Entry, erro
 		e.Damaged = driver.Verify(key, e.Version, e.Value, int(integer(columns[2])), uint32(integer(columns[3])))
 	}
 	return e, nil
-}
-
-// decodeID returns the version id in a column. The zero version cannot be
-// stored, so it is refused.
-func decodeID(column sqldriver.Value) (driver.Version, error) {
-	var v driver.Version
-	b := octets(column)
-	if len(b) != idLen {
-		return v, fmt.Errorf("version id of %d bytes, not %d", len(b), idLen)
-	}
-	copy(v[:], b)
-	if v.IsZero() {
-		return v, errors.New("version id is zero")
-	}
-	return v, nil
-}
-
-// decodeRecent returns the ids of an entry's last versions: the present one
-// and those that the column recent holds. If that cannot be decoded it returns
-// the present one alone, with an error.
-func decodeRecent(v driver.Version, before []byte) ([]driver.Version, error) {
-	if len(before)%idLen != 0 || len(before) > beforeLen {
-		return []driver.Version{v}, fmt.Errorf("%d bytes of ids of earlier versions", len(before))
-	}
-	ids := make([]driver.Version, 1+len(before)/idLen)
-	ids[0] = v
-	for i := range ids[1:] {
-		copy(ids[i+1][:], before[i*idLen:])
-	}
-	return ids, nil
-}
-
-// encodeBefore returns the column recent of an entry that id becomes the
-// present version of, where recent are its last versions up to now. An id that
-// was among them already is listed once.
-func encodeBefore(id driver.Version, recent []driver.Version) []byte {
-	b := make([]byte, 0, beforeLen)
-	for _, v := range recent {
-		if v != id && len(b) < beforeLen {
-			b = append(b, v[:]...)
-		}
-	}
-	return b
 }
 
 // octets returns a column's bytes, never nil.

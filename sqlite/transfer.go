@@ -8,6 +8,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 var _ driver.Transferer = (*DB)(nil)
@@ -239,7 +240,7 @@ func (w *recordWriter) present(r *driver.Record) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.exec(upsertRecord, r.Key, v.Version[:], encodeBefore(v.Version, r.Recent), int64(driver.Format), int64(v.Sum),
+	_, err = w.exec(upsertRecord, r.Key, v.Version[:], lineage.Encode(v.Version, r.Recent), int64(driver.Format), int64(v.Sum),
 		r.Created.UnixMicro(), v.Updated.Wall.UnixMicro(), boot, int64(v.Updated.Tick), flag(v.Marked), bytesOf(v.Value))
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 const (
@@ -110,7 +111,7 @@ func (t *tx) replaceExpected(id driver.Version, w *driver.Write) (int64, error) 
 	if err != nil {
 		return 0, err
 	}
-	return t.exec(replaceExpected, id[:], int64(beforeLen), int64(driver.Format), sum(id, w),
+	return t.exec(replaceExpected, id[:], int64(lineage.Size), int64(driver.Format), sum(id, w),
 		t.now.Wall.UnixMicro(), boot, int64(t.now.Tick), flag(w.Mark), content(w),
 		w.Key, w.Version[:], i.from, i.to, i.marked, i.retained, i.expired)
 }
@@ -166,7 +167,7 @@ func (t *tx) replace(id driver.Version, w *driver.Write, s *stored) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(replaceEntry, id[:], encodeBefore(id, s.recent), int64(driver.Format), sum(id, w),
+	_, err = t.exec(replaceEntry, id[:], lineage.Encode(id, s.recent), int64(driver.Format), sum(id, w),
 		t.now.Wall.UnixMicro(), boot, int64(t.now.Tick), flag(w.Mark), content(w), w.Key)
 	return err
 }

@@ -42,10 +42,8 @@ func (g *gather) read(ctx, base context.Context, keys []string) (driver.Snapshot
 	if g.most <= 0 {
 		return g.drv.Read(ctx, keys...)
 	}
-	for _, key := range keys {
-		if err := driver.CheckKey(key); err != nil { // it must not spoil what others read
-			return driver.Snapshot{}, err
-		}
+	if err := driver.CheckKeys(keys); err != nil { // it must not spoil what others read
+		return driver.Snapshot{}, err
 	}
 	g.mu.Lock()
 	if g.flying < g.most {
