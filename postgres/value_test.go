@@ -9,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-games/holdfast/driver"
-	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 func TestPackIsUndoneByUnpack(t *testing.T) {
@@ -68,19 +67,4 @@ func TestUnpackRefuses(t *testing.T) {
 			t.Error("unpack of a damaged block returned the value")
 		}
 	})
-}
-
-func TestColumnsThatCannotBeDecoded(t *testing.T) {
-	for _, b := range [][]byte{nil, {1}, make([]byte, lineage.IDSize), make([]byte, lineage.IDSize+1)} {
-		if v, err := lineage.ID(b); err == nil {
-			t.Errorf("decodeID of %d bytes = %v, want an error", len(b), v)
-		}
-	}
-	v := driver.Version{1}
-	for _, n := range []int{1, lineage.IDSize + 1, lineage.Size + lineage.IDSize} {
-		ids, err := lineage.Decode(v, make([]byte, n))
-		if err == nil || len(ids) != 1 || ids[0] != v {
-			t.Errorf("decodeRecent of %d bytes = %v, %v, want the present one and an error", n, ids, err)
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-games/holdfast/driver"
-	"github.com/holdfast-games/holdfast/internal/lineage"
 )
 
 func TestTurn(t *testing.T) {
@@ -200,41 +198,6 @@ func TestExplain(t *testing.T) {
 			}
 		})
 	}
-}
-
-func FuzzRecent(f *testing.F) {
-	f.Add([]byte{1}, []byte{})
-	f.Add(bytes.Repeat([]byte{1}, 16), bytes.Repeat([]byte{2}, 16*15))
-	f.Add(bytes.Repeat([]byte{1}, 16), bytes.Repeat([]byte{2}, 17))
-	f.Add(bytes.Repeat([]byte{0}, 16), []byte{})
-	f.Fuzz(func(t *testing.T, version, before []byte) {
-		v, err := lineage.ID(version)
-		if err != nil {
-			if len(version) == lineage.IDSize && !bytes.Equal(version, make([]byte, lineage.IDSize)) {
-				t.Errorf("lineage.ID(%x): %v", version, err)
-			}
-			return
-		}
-		ids, err := lineage.Decode(v, before)
-		if len(ids) == 0 || len(ids) > driver.RecentVersions || ids[0] != v {
-			t.Fatalf("lineage.Decode(%x) = %v, %v, want the present one first", before, ids, err)
-		}
-		if err != nil {
-			return
-		}
-		var joined []byte
-		for _, id := range ids[1:] {
-			joined = append(joined, id[:]...)
-		}
-		if !bytes.Equal(joined, before) {
-			t.Errorf("lineage.Decode(%x) = %v", before, ids)
-		}
-		next := driver.Version{0xff}
-		want := append(append([]byte{}, v[:]...), before...)
-		if got := lineage.Encode(next, ids); !bytes.Equal(got, want[:min(len(want), lineage.Size)]) {
-			t.Errorf("lineage.Encode(%v) = %x, want %x", ids, got, want)
-		}
-	})
 }
 
 func TestIdleForHoldsForNoEntryThatTheScheduleTouches(t *testing.T) {
