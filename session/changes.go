@@ -184,6 +184,10 @@ type changes struct {
 	s       *Session
 	turn    uint64 // the journal's turn in which they were made
 	ledger  ledger
+	before  uint64 // the document's revision without them, and with them
+	after   uint64
+	outbox  outbox
+	reasons reasons
 	group   *changes // the group's first, by following; nil: this one
 	bytes   int      // of its record
 	settled bool     // appended, or never will be

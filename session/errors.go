@@ -32,6 +32,15 @@ var (
 	ErrHistoryLost = errors.New("the database lost acknowledged commits")
 	// ErrClosed means that the session or its server is closed, or closing.
 	ErrClosed = errors.New("closed")
+	// ErrFrozen means that somebody holds the session still for a moment, to
+	// commit changes of several keys at once: see Session.Thawed.
+	ErrFrozen = errors.New("held still for a change of several keys")
+	// ErrOutboxFull means that so much was attached to updates and has not been
+	// saved yet that no more can be accepted. The update is refused.
+	ErrOutboxFull = errors.New("too much waits for the next save")
+	// ErrNoAnswer means that another server was asked and did not answer in time,
+	// or that there is no bus to ask it by.
+	ErrNoAnswer = errors.New("no answer from the other server")
 	// ErrLease means that a server's lease could not be used as asked.
 	ErrLease = errors.New("lease")
 )

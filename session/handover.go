@@ -12,10 +12,11 @@ import (
 
 // request asks a lease's server for what one of its sessions holds.
 type request struct {
-	Key     string         `json:"key"`     // of the root
-	Session driver.Version `json:"session"` // that holds it
-	From    driver.Version `json:"from"`    // the asker's lease
-	Server  string         `json:"server"`  // the asker's name
+	Key     string         `json:"key"`            // of the root
+	Session driver.Version `json:"session"`        // that holds it
+	From    driver.Version `json:"from"`           // the asker's lease
+	Server  string         `json:"server"`         // the asker's name
+	Ring    bool           `json:"ring,omitempty"` // nothing is asked: there is something new for the key
 	entry   string         // under which it is stored; empty: it came by the bus
 }
 
@@ -70,6 +71,9 @@ func (op *opening) withdraw() {
 func (srv *Server) asked(l *lease, rq request) {
 	s := srv.byID(rq.Session)
 	switch {
+	case rq.Ring:
+		srv.rung(rq.Key)
+		srv.drop(rq.entry)
 	case s == nil:
 		srv.settleLater(l, rq.Key, rq.Session, func() { srv.answer(l, rq) })
 	case s.opening.Load():

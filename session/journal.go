@@ -32,6 +32,7 @@ type appending struct {
 // into the next append, before the changes that came after it.
 type whole struct {
 	s    *Session
+	held held // without its document, which is the body
 	body []byte
 }
 
@@ -54,7 +55,7 @@ func (s *Session) changesLocked() *changes {
 		}
 		s.turned = c
 	}
-	c := &changes{s: s, turn: l.turn}
+	c := &changes{s: s, turn: l.turn, before: s.revision, after: s.revision}
 	s.pending = c
 	l.page.Lock()
 	l.page.changes = append(l.page.changes, c)
@@ -179,7 +180,10 @@ func (l *lease) encodeLocked(a *appending) [][]byte {
 		w := l.wholes[0]
 		l.wholes[0] = whole{}
 		l.wholes = l.wholes[1:]
-		p.add(&record{session: w.s.id, key: w.s.rootKey, kind: recordWhole, body: w.body})
+		p.add(&record{
+			session: w.s.id, key: w.s.rootKey, kind: recordWhole,
+			revision: w.held.revision, body: w.body, outbox: w.held.outbox, reasons: w.held.reasons,
+		})
 		a.wholes = append(a.wholes, w)
 	}
 	if len(l.wholes) > 0 || len(a.wholes) > 0 && p.bytes >= appendBytes {
@@ -191,8 +195,8 @@ func (l *lease) encodeLocked(a *appending) [][]byte {
 		l.queue = l.queue[1:]
 		for _, c := range g {
 			c.bytes = p.add(&record{
-				session: c.s.id, key: c.s.rootKey, kind: recordDelta,
-				body: c.ledger.now.AppendBinary(nil),
+				session: c.s.id, key: c.s.rootKey, kind: recordDelta, revision: c.after,
+				body: c.ledger.now.AppendBinary(nil), outbox: c.outbox, reasons: c.reasons,
 			})
 		}
 		a.groups = append(a.groups, g)

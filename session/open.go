@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/store"
 )
@@ -289,23 +288,24 @@ func (op *opening) settleFirst(l *lease, session driver.Version) error {
 
 // acquire commits the lock. Doc is the replayed document, or nil if the root
 // holds everything.
-func (op *opening) acquire(l *lease, r *root, e *driver.Entry, doc *document.Document) (*Session, error) {
-	if doc == nil {
+func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Session, error) {
+	if h == nil {
 		var err error
-		if doc, err = op.srv.parse(r, op.rootKey); err != nil {
+		if h, err = op.srv.parse(r, op.rootKey); err != nil {
 			return nil, fmt.Errorf("open %v: %w", op.key, err)
 		}
 	}
-	s, err := op.newSession(l, r, doc)
+	s, err := op.newSession(l, r, h)
 	if err != nil {
 		return nil, err
 	}
-	value := s.head.append(nil, s.lock.Position)
-	value = append(doc.AppendJSON(value), '}')
+	value, err := s.firstValue(h)
+	if err != nil {
+		return nil, fmt.Errorf("open %v: %w", op.key, err)
+	}
+	w := driver.Write{Key: op.rootKey, Version: e.Version, Value: value, Retain: op.srv.opts.Retention}
 	at := store.Attempt{
-		Batch: driver.Batch{ID: s.id, Writes: []driver.Write{{
-			Key: op.rootKey, Version: e.Version, Value: value, Retain: op.srv.opts.Retention,
-		}}},
+		Batch: driver.Batch{ID: s.id, Writes: append([]driver.Write{w}, h.outbox...)},
 		Lane:  store.Waited,
 		Tries: -1,
 	}
@@ -321,6 +321,7 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, doc *document.Doc
 	}
 	switch {
 	case err == nil:
+		op.srv.ringAll(h.outbox)
 		return s, nil
 	case errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain):
 		op.wake() // somebody was faster: look again at once
@@ -332,9 +333,19 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, doc *document.Doc
 	return nil, fmt.Errorf("open %v: %w", op.key, err)
 }
 
+// firstValue returns the root with the session's lock.
+func (s *Session) firstValue(h *held) ([]byte, error) {
+	if len(h.reasons) == 0 {
+		value := s.head.append(nil, s.lock.Position, h.revision)
+		return append(h.doc.AppendJSON(value), '}'), nil
+	}
+	r := root{Birth: s.birth, Lock: &s.lock, Revision: h.revision, Reason: h.reasons.String()}
+	return r.append(nil, h.doc.AppendJSON)
+}
+
 // newSession builds the session that will own the root if the commit succeeds.
 // Its id is the version's.
-func (op *opening) newSession(l *lease, r *root, doc *document.Document) (*Session, error) {
+func (op *opening) newSession(l *lease, r *root, h *held) (*Session, error) {
 	id, err := op.srv.db.NewVersion()
 	if err != nil {
 		return nil, err
@@ -344,7 +355,7 @@ func (op *opening) newSession(l *lease, r *root, doc *document.Document) (*Sessi
 	l.mu.Unlock()
 	s := &Session{
 		srv: op.srv, lease: l, key: op.key, rootKey: op.rootKey, id: id, birth: id, fresh: r == nil,
-		opts: op.opts, doc: doc, version: id, done: make(chan struct{}),
+		opts: op.opts, doc: h.doc, revision: h.revision, version: id, done: make(chan struct{}),
 		lock: lock{Lease: l.id, Session: id, Server: op.srv.opts.Name, Since: id.Time().UTC(), Position: position},
 	}
 	if r != nil {
@@ -352,15 +363,20 @@ func (op *opening) newSession(l *lease, r *root, doc *document.Document) (*Sessi
 	}
 	s.tx.s = s
 	s.opening.Store(true)
-	held := s.lock
-	if s.head, err = newHeader(root{Birth: s.birth, Lock: &held}); err != nil {
+	locked := s.lock
+	if s.head, err = newHeader(root{Birth: s.birth, Lock: &locked}); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (srv *Server) parse(r *root, key string) (*document.Document, error) {
-	return r.document(key, &srv.opts.Limits)
+// parse returns what a root holds; nil stands for one that is absent.
+func (srv *Server) parse(r *root, key string) (*held, error) {
+	doc, err := r.document(key, &srv.opts.Limits)
+	if err != nil || r == nil {
+		return &held{doc: doc}, err
+	}
+	return &held{doc: doc, revision: r.Revision}, nil
 }
 
 // contend deals with a root that another lease's session holds.
@@ -433,7 +449,7 @@ func (op *opening) takeOver(l *lease) (*Session, error) {
 		op.wake()
 		return nil, err
 	}
-	doc, err := op.srv.parse(r, op.rootKey)
+	h, err := op.srv.parse(r, op.rootKey)
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
@@ -441,8 +457,8 @@ func (op *opening) takeOver(l *lease) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
-	if doc, err = tail.replay(doc, r.Lock, &op.srv.opts.Limits); err != nil {
+	if err = tail.replay(h, r.Lock, &op.srv.opts.Limits); err != nil {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
-	return op.acquire(l, r, &e, doc)
+	return op.acquire(l, r, &e, h)
 }

@@ -54,6 +54,13 @@ type Options struct {
 	HandOver func(ctx context.Context, s *Session)
 	// HandOverTime bounds HandOver. Zero means 2 s.
 	HandOverTime time.Duration
+	// Rung is called when something new may be in the database for a session:
+	// another server has called Ring. It must not block. Nil means that nobody
+	// waits for that.
+	Rung func(*Session)
+	// Answer deals with the questions that other servers Ask, on a goroutine of
+	// its own. It may be called twice for one question. Nil answers none.
+	Answer func(ctx context.Context, verb string, body []byte) ([]byte, error)
 	// Suspended is called with true when the server is suspended, and with
 	// false when it is trusted again. It must not block.
 	Suspended func(bool)
@@ -148,6 +155,7 @@ const (
 	CauseAutosave Cause = "autosave" // SaveSoon, by time
 	CauseAsked    Cause = "asked"    // Save
 	CauseJournal  Cause = "journal"  // the journal needed the room
+	CauseOutbox   Cause = "outbox"   // something was attached to an update
 	CauseClose    Cause = "close"    // the final save
 )
 

@@ -53,7 +53,7 @@ func (rd *Reader) peek(ctx context.Context, key Key) (v *View, again bool, err e
 	case r.Erased:
 		return nil, false, ErrErased
 	}
-	v = &View{Key: key, Version: e.Version, Birth: r.Birth, Created: e.Created, Updated: e.Updated.Wall}
+	v = &View{Key: key, Revision: r.Revision, Version: e.Version, Birth: r.Birth, Created: e.Created, Updated: e.Updated.Wall}
 	if v.Document, err = r.document(e.Key, &rd.limits); err != nil || r.Lock == nil {
 		return v, false, err
 	}
@@ -68,11 +68,13 @@ func (rd *Reader) peek(ctx context.Context, key Key) (v *View, again bool, err e
 	if snap.Entries[0].Version != e.Version {
 		return nil, true, nil // and the tail may have been cut before it was read
 	}
-	if v.Document, err = t.replay(v.Document, r.Lock, &rd.limits); err != nil {
+	h := held{doc: v.Document, revision: r.Revision}
+	if err = t.replay(&h, r.Lock, &rd.limits); err != nil {
 		return nil, false, err
 	}
-	held := r.Lock.holderUnder(&snap.Entries[1], snap.Now)
-	v.Holder = &held
+	v.Document, v.Revision = h.doc, h.revision
+	holder := r.Lock.holderUnder(&snap.Entries[1], snap.Now)
+	v.Holder = &holder
 	return v, false, nil
 }
 

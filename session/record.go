@@ -24,10 +24,13 @@ const (
 
 // record is one session's part of one append.
 type record struct {
-	session driver.Version
-	key     string // of the root
-	kind    recordKind
-	body    []byte
+	session  driver.Version
+	key      string // of the root
+	kind     recordKind
+	revision uint64 // of the document, with this record applied
+	body     []byte
+	outbox   outbox  // what was attached to the changes
+	reasons  reasons // that were given for them
 }
 
 func appendRecord(dst []byte, r *record) []byte {
@@ -35,8 +38,11 @@ func appendRecord(dst []byte, r *record) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(r.key)))
 	dst = append(dst, r.key...)
 	dst = append(dst, byte(r.kind))
+	dst = binary.AppendUvarint(dst, r.revision)
 	dst = binary.AppendUvarint(dst, uint64(len(r.body)))
-	return append(dst, r.body...)
+	dst = append(dst, r.body...)
+	dst = r.outbox.appendBinary(dst)
+	return r.reasons.appendBinary(dst)
 }
 
 // decodeRecords reads a journal entry's value. The records share its bytes.
@@ -65,7 +71,16 @@ func decodeRecords(b []byte) ([]record, error) {
 		if r.kind != recordDelta && r.kind != recordWhole {
 			return nil, fmt.Errorf("%w: journal record of kind %d", driver.ErrFormat, r.kind)
 		}
-		if r.body, b, err = cutBytes(rest[1:]); err != nil {
+		if r.revision, rest, err = cutNumber(rest[1:]); err != nil {
+			return nil, err
+		}
+		if r.body, rest, err = cutBytes(rest); err != nil {
+			return nil, err
+		}
+		if r.outbox, rest, err = decodeOutbox(rest); err != nil {
+			return nil, err
+		}
+		if r.reasons, b, err = decodeReasons(rest); err != nil {
 			return nil, err
 		}
 		rs = append(rs, r)
@@ -73,33 +88,55 @@ func decodeRecords(b []byte) ([]record, error) {
 	return rs, nil
 }
 
-// cutBytes splits off a slice that follows its length.
-func cutBytes(b []byte) (head, rest []byte, err error) {
+// cutNumber splits off a number.
+func cutNumber(b []byte) (n uint64, rest []byte, err error) {
 	n, used := binary.Uvarint(b)
-	if used <= 0 || n > uint64(len(b)-used) {
-		return nil, nil, fmt.Errorf("%w: cut journal record", driver.ErrCorrupt)
+	if used <= 0 {
+		return 0, nil, fmt.Errorf("%w: cut journal record", driver.ErrCorrupt)
 	}
-	b = b[used:]
-	return b[:n], b[n:], nil
+	return n, b[used:], nil
 }
 
-// replay applies a record to a document.
-func (r *record) replay(d *document.Document, l *document.Limits) (*document.Document, error) {
+// cutBytes splits off a slice that follows its length.
+func cutBytes(b []byte) (head, rest []byte, err error) {
+	n, rest, err := cutNumber(b)
+	if err == nil && n > uint64(len(rest)) {
+		err = fmt.Errorf("%w: cut journal record", driver.ErrCorrupt)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return rest[:n], rest[n:], nil
+}
+
+// held is what a root and the records after it make: what a session held that
+// was on disk.
+type held struct {
+	doc      *document.Document
+	revision uint64
+	outbox   outbox
+	reasons  reasons
+}
+
+// replay applies a record to what the root and the records before it made.
+func (r *record) replay(h *held, l *document.Limits) error {
 	if r.kind == recordWhole {
 		whole, err := document.Parse(r.body, l)
 		if err != nil {
-			return nil, fmt.Errorf("replay whole state of %q: %w: %w", r.key, driver.ErrCorrupt, err)
+			return fmt.Errorf("replay whole state of %q: %w: %w", r.key, driver.ErrCorrupt, err)
 		}
-		return whole, nil
+		*h = held{whole, r.revision, r.outbox, r.reasons}
+		return nil
 	}
 	delta, err := document.DecodeDelta(r.body, l)
+	if err == nil {
+		err = h.doc.Apply(delta)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("replay changes of %q: %w: %w", r.key, driver.ErrCorrupt, err)
+		return fmt.Errorf("replay changes of %q: %w: %w", r.key, driver.ErrCorrupt, err)
 	}
-	if err := d.Apply(delta); err != nil {
-		return nil, fmt.Errorf("replay changes of %q: %w: %w", r.key, driver.ErrCorrupt, err)
-	}
-	return d, nil
+	h.revision, h.outbox, h.reasons = r.revision, h.outbox.with(r.outbox...), h.reasons.with(r.reasons...)
+	return nil
 }
 
 // Keys of the entries beside the roots.

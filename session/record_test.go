@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,8 +20,14 @@ func testVersion(n byte) driver.Version { return driver.Version{5: n, 15: n} }
 func testRecords() []record {
 	delta := document.Delta{{Path: document.Field("coins"), Value: []byte("1")}, {Path: document.Element("bag", "")}}
 	return []record{
-		{session: testVersion(1), key: "player/alice", kind: recordWhole, body: []byte(`{"coins":0}`)},
-		{session: testVersion(1), key: "player/alice", kind: recordDelta, body: delta.AppendBinary(nil)},
+		{session: testVersion(1), key: "player/alice", kind: recordWhole, body: []byte(`{"coins":0}`), revision: 1 << 40,
+			outbox: outbox{{Key: "player/alice/x", Mode: driver.Always, Delete: true}}},
+		{session: testVersion(1), key: "player/alice", kind: recordDelta, body: delta.AppendBinary(nil), revision: 7,
+			outbox: outbox{
+				{Key: "player/alice/x", Mode: driver.Always, Value: []byte("1")},
+				{Key: "player/b/mail/1", Mode: driver.Once, Value: []byte{}},
+			},
+			reasons: reasons{"quest", "a gift"}},
 		{session: testVersion(2), key: "player/b%2Fb", kind: recordDelta, body: []byte{}},
 	}
 }
@@ -72,10 +80,11 @@ func FuzzDecodeRecords(f *testing.F) {
 			t.Fatalf("%d records, encoded and decoded again: %d, %v", len(rs), len(again), err)
 		}
 		for i := range rs {
-			if !bytes.Equal(rs[i].body, again[i].body) || rs[i].key != again[i].key || rs[i].session != again[i].session || rs[i].kind != again[i].kind {
+			if !bytes.Equal(rs[i].body, again[i].body) || rs[i].key != again[i].key || rs[i].session != again[i].session || rs[i].kind != again[i].kind ||
+				rs[i].revision != again[i].revision || !reflect.DeepEqual(rs[i].outbox, again[i].outbox) || !slices.Equal(rs[i].reasons, again[i].reasons) {
 				t.Fatalf("record %d changed: %v, %v", i, rs[i], again[i])
 			}
-			if _, err := rs[i].replay(scratch(), nil); err != nil && !errors.Is(err, driver.ErrCorrupt) {
+			if err := rs[i].replay(&held{doc: scratch()}, nil); err != nil && !errors.Is(err, driver.ErrCorrupt) {
 				t.Fatalf("replay = %v, want ErrCorrupt", err)
 			}
 		}
@@ -153,7 +162,7 @@ func testRoot() root {
 func TestHeaderGivesTheRoot(t *testing.T) {
 	for _, position := range []uint64{0, 1, 1<<64 - 1} {
 		r := testRoot()
-		r.Lock.Position = position
+		r.Lock.Position, r.Revision = position, position/2
 		data := func(dst []byte) []byte { return append(dst, `{"coins":1}`...) }
 		want, err := r.append([]byte("x"), data)
 		if err != nil {
@@ -163,7 +172,7 @@ func TestHeaderGivesTheRoot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := append(data(h.append([]byte("x"), position)), '}')
+		got := append(data(h.append([]byte("x"), position, position/2)), '}')
 		if string(got) != string(want) {
 			t.Errorf("header.append(%d) = %s, want what root.append gives: %s", position, got, want)
 		}

@@ -19,9 +19,11 @@ type root struct {
 	Birth  driver.Version `json:"birth"`            // id of the version that created it
 	Lock   *lock          `json:"lock,omitempty"`   // nil: nobody owns it, and it holds everything
 	Erased bool           `json:"erased,omitempty"` // a tombstone
-	Reason string         `json:"reason,omitempty"` // of the operator whose act this version is
-	By     string         `json:"by,omitempty"`     // the server that wrote a version with a reason
-	Data   rawData        `json:"data,omitempty"`
+	// Revision counts the changes that were ever made of the data, lazy ones aside.
+	Revision uint64  `json:"revision"`
+	Reason   string  `json:"reason,omitempty"` // of the operator whose act this version is, or of changes in it
+	By       string  `json:"by,omitempty"`     // the server that wrote a version with a reason
+	Data     rawData `json:"data,omitempty"`
 }
 
 // rawData is a document's JSON, kept as it is.
@@ -96,27 +98,29 @@ func (r *root) document(key string, l *document.Limits) (*document.Document, err
 	return d, nil
 }
 
-// header encodes a session's root up to its position once, so that a save only
-// adds the position and the data.
-type header struct{ before, after []byte }
+// header is a session's root encoded up to its position, once, so that a save
+// only adds the position, the revision and the data.
+type header []byte
 
 func newHeader(r root) (header, error) {
-	r.Format, r.Data = rootFormat, nil
+	r.Format, r.Revision, r.Data = rootFormat, 0, nil
 	r.Lock.Position = 0
 	b, err := json.Marshal(r)
 	if err != nil {
-		return header{}, fmt.Errorf("encode root: %w", err)
+		return nil, fmt.Errorf("encode root: %w", err)
 	}
-	// The lock is the last member and its position the last of the lock's.
-	const tail = "0}}"
+	// The lock's position is its last member, and only the revision follows the lock.
+	const tail = `0},"revision":0}`
 	if len(b) < len(tail) || string(b[len(b)-len(tail):]) != tail {
-		return header{}, fmt.Errorf("encode root: unexpected form %s", b)
+		return nil, fmt.Errorf("encode root: unexpected form %s", b)
 	}
-	return header{before: b[:len(b)-len(tail)], after: []byte(`},"data":`)}, nil
+	return header(b[:len(b)-len(tail)]), nil
 }
 
-func (h *header) append(dst []byte, position uint64) []byte {
-	dst = append(dst, h.before...)
+func (h header) append(dst []byte, position, revision uint64) []byte {
+	dst = append(dst, h...)
 	dst = strconv.AppendUint(dst, position, 10)
-	return append(dst, h.after...)
+	dst = append(dst, `},"revision":`...)
+	dst = strconv.AppendUint(dst, revision, 10)
+	return append(dst, `,"data":`...)
 }

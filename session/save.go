@@ -22,6 +22,8 @@ type saving struct {
 	bytes   int
 	unsaved ledger // what the root's paths held before it
 	lazy    ledger // changes in it that are in no journal
+	outbox  outbox
+	reasons reasons
 	attempt store.Attempt
 	waiters []func(error)
 }
@@ -43,7 +45,7 @@ func (s *Session) Save(ctx context.Context) error {
 		s.mu.Unlock()
 		return err
 	}
-	if len(s.unsaved.was) == 0 && s.mark == "" {
+	if !s.changedLocked() && s.mark == "" {
 		if s.saving == nil {
 			s.mu.Unlock()
 			return nil
@@ -86,11 +88,15 @@ func (s *Session) wantSave(c Cause, saves []store.Attempt) []store.Attempt {
 }
 
 func (s *Session) wantSaveLocked(c Cause, saves []store.Attempt) []store.Attempt {
-	if s.want == "" && s.state == stateOpen && len(s.unsaved.was) > 0 {
+	if s.want == "" && s.state == stateOpen && s.changedLocked() {
 		s.want = c
 	}
 	return s.trySaveLocked(saves)
 }
+
+// changedLocked reports whether there is anything, lazy changes included, that
+// no save holds.
+func (s *Session) changedLocked() bool { return s.dirty || len(s.unsaved.was) > 0 }
 
 // appendedLocked notes that changes are on disk, and adds the save that this
 // makes possible.
@@ -102,7 +108,12 @@ func (s *Session) appendedLocked(c *changes, saves []store.Attempt) []store.Atte
 		s.pending = nil
 	}
 	s.tail += c.bytes
-	if s.want == "" && s.state == stateOpen && s.tail > max(minTail, s.doc.Size()) {
+	s.outbox, s.reasons = s.outbox.with(c.outbox...), s.reasons.with(c.reasons...)
+	switch {
+	case s.want != "" || s.state != stateOpen:
+	case len(s.outbox) > 0:
+		s.want = CauseOutbox
+	case s.tail > max(minTail, s.doc.Size()):
 		s.want = CauseJournal
 	}
 	return s.trySaveLocked(saves)
@@ -116,7 +127,7 @@ const minTail = 16 << 10
 // none is under way, and everything up to the journal's last turn is on disk.
 // What changed in the present turn is taken back in what is saved.
 func (s *Session) trySaveLocked(saves []store.Attempt) []store.Attempt {
-	if s.saving != nil || s.state == stateClosed || s.state == stateLost || s.turned != nil {
+	if s.saving != nil || s.state == stateClosed || s.state == stateLost || s.turned != nil || s.stillLocked() {
 		return saves
 	}
 	final := s.state == stateClosing
@@ -205,18 +216,21 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 		}
 		s.dirtied()
 	}
+	sv.outbox, s.outbox = s.outbox, nil
+	sv.reasons, s.reasons = s.reasons, nil
 	s.parkLazyLocked(sv)
 	s.saving, s.want, s.tail = sv, "", 0
 	if sv.marked != "" {
 		s.mark = ""
 	}
 	lane := store.Background
-	if final || len(sv.waiters) > 0 || sv.cause == CauseJournal {
+	if final || len(sv.waiters) > 0 || sv.cause == CauseJournal || sv.cause == CauseOutbox {
 		lane = store.Waited
 	}
 	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != ""}
+	batch := driver.Batch{ID: id, Writes: append([]driver.Write{w}, sv.outbox...)}
 	sv.attempt = store.Attempt{
-		Batch: driver.Batch{ID: id, Writes: []driver.Write{w}},
+		Batch: batch,
 		Lane:  lane,
 		Tries: -1,
 		Done:  func(_ driver.Moment, err error) { s.saved(sv, err) },
@@ -237,13 +251,17 @@ func (s *Session) causeLocked(final bool) Cause {
 // encodeLocked returns the root as it stood at the journal's last turn, with
 // its position.
 func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
-	dst := make([]byte, 0, s.doc.Size()+len(s.head.before)+64)
-	if !sv.final && sv.marked == "" {
-		dst = s.head.append(dst, position)
+	dst := make([]byte, 0, s.doc.Size()+len(s.head)+64)
+	revision := s.heldRevisionLocked()
+	if !sv.final && sv.marked == "" && len(s.reasons) == 0 {
+		dst = s.head.append(dst, position, revision)
 		return append(s.dataLocked(dst), '}'), nil
 	}
-	r := root{Birth: s.birth, Reason: sv.marked}
-	if sv.marked != "" {
+	r := root{Birth: s.birth, Revision: revision, Reason: sv.marked}
+	if r.Reason == "" {
+		r.Reason = s.reasons.String()
+	}
+	if r.Reason != "" {
 		r.By = s.srv.opts.Name
 	}
 	if !sv.final {
@@ -252,6 +270,15 @@ func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
 		r.Lock = &held
 	}
 	return r.append(dst, s.dataLocked)
+}
+
+// heldRevisionLocked returns the revision of what a snapshot holds that is
+// taken now.
+func (s *Session) heldRevisionLocked() uint64 {
+	if s.pending == nil {
+		return s.revision
+	}
+	return s.pending.before
 }
 
 func (s *Session) dataLocked(dst []byte) []byte {
@@ -291,7 +318,11 @@ func (s *Session) appendWhole() {
 	if l.flight != nil && slices.ContainsFunc(l.flight.wholes, func(w whole) bool { return w.s == s }) {
 		return
 	}
-	l.wholes = append(l.wholes, whole{s, s.dataLocked(nil)})
+	h := held{revision: s.heldRevisionLocked(), outbox: s.outbox, reasons: s.reasons}
+	if s.saving != nil {
+		h.outbox, h.reasons = s.saving.outbox.with(h.outbox...), s.saving.reasons.with(h.reasons...)
+	}
+	l.wholes = append(l.wholes, whole{s, h, s.dataLocked(nil)})
 	if l.flight == nil {
 		l.beginLocked(false)
 	}
@@ -337,6 +368,7 @@ func (s *Session) landed(sv *saving) {
 	saves := s.trySaveLocked(nil)
 	s.mu.Unlock()
 	s.srv.db.Go(saves...)
+	s.srv.ringAll(sv.outbox)
 	s.report(sv, nil)
 	if final {
 		s.ended(nil)
@@ -359,6 +391,7 @@ func (s *Session) failed(sv *saving, err error) {
 		sv.lazy.note(c.Path, nil, c.Value)
 	}
 	s.lazy = sv.lazy
+	s.outbox, s.reasons = sv.outbox.with(s.outbox...), sv.reasons.with(s.reasons...)
 	s.dirty = true
 	if s.since = sv.since; s.since.IsZero() {
 		s.since = sv.began
@@ -415,14 +448,8 @@ func (s *Session) examine(sv *saving, refusal error) {
 		return
 	case r != nil && r.Lock.names(s.lease.id, s.id):
 		err = fmt.Errorf("%w: the root is at %v, this session wrote %v", ErrHistoryLost, e.Version, s.Version())
-	case r == nil:
-		err = fmt.Errorf("%w: the root is gone", ErrHistoryLost)
-	case r.Erased:
-		err = ErrErased
-	case r.Lock == nil:
-		err = errors.New("another server settled and released it")
 	default:
-		err = fmt.Errorf("now held by %v", r.Lock.holder())
+		err = ownerOf(r)
 	}
 	s.lose(err)
 	s.failed(sv, s.Err())

@@ -45,6 +45,7 @@ type Server struct {
 	seen     map[string]sighting // by lease key
 	unsub    func()              // from the bus
 	bell     chan struct{}       // level: look into the database now
+	calls    calls
 	chores   chores
 }
 
@@ -71,6 +72,7 @@ func Open(ctx context.Context, db *store.DB, o *Options) (*Server, error) {
 		sessions: make(map[string]*Session), ids: make(map[driver.Version]*Session),
 		opens: make(map[string]*opening), seen: make(map[string]sighting),
 		settling: make(map[driver.Version]*settling), bell: make(chan struct{}, 1),
+		calls: calls{waiting: make(map[uint64]chan call)},
 	}
 	srv.ctx, srv.stop = context.WithCancel(context.Background())
 	if srv.mx, err = newMetrics(opts.Metrics, srv); err != nil {
@@ -505,18 +507,21 @@ func (srv *Server) leaseMoved(ctx context.Context, l *lease) (again bool, err er
 }
 
 // message is what servers tell each other over the bus: a request for a
-// session's key, or that one was released.
+// session's key, that one was released, that there is something new for one, or a
+// question or an answer.
 type message struct {
 	Ask     string         `json:"ask,omitempty"`  // root key
 	Session driver.Version `json:"session"`        // that holds it
 	From    driver.Version `json:"from,omitempty"` // the asker's lease
 	Free    string         `json:"free,omitempty"` // root key
+	Ring    string         `json:"ring,omitempty"` // root key
+	Call    *call          `json:"call,omitempty"`
 }
 
 func topic(lease driver.Version) string { return bus.SystemPrefix + "lease." + lease.String() }
 
 // maxMessage bounds a message from the bus, in bytes.
-const maxMessage = 4096
+const maxMessage = 2 * MaxCall
 
 // subscribe listens to what other servers tell the holder of a lease. Without
 // a bus, or if it refuses, the database is looked into instead.
@@ -527,6 +532,7 @@ func (srv *Server) subscribe(l *lease) func() {
 	cancel, err := srv.opts.Bus.SubscribeSystem(topic(l.id), func(msg bus.Message) {
 		if msg.Missed {
 			srv.lookNow()
+			srv.work(srv.rungAll)
 			return
 		}
 		var m message
@@ -587,6 +593,12 @@ func (srv *Server) heard(l *lease, m message) {
 		if op != nil {
 			op.wake()
 		}
+	}
+	if m.Ring != "" {
+		srv.rung(m.Ring)
+	}
+	if m.Call != nil {
+		srv.called(m.Call)
 	}
 	if m.Ask != "" && !l.over.Load() {
 		srv.asked(l, request{Key: m.Ask, Session: m.Session, From: m.From})

@@ -48,24 +48,28 @@ type Session struct {
 
 	reopened chan struct{} // nil, or closed when a closing was refused; the server's mu guards it
 
-	mu      sync.RWMutex // guards what follows, up to the next comment of this sort
-	doc     *document.Document
-	tx      Tx
-	state   state
-	err     error     // why it ended, or nil
-	pending *changes  // of the journal's current turn, or of one that turned since
-	turned  *changes  // of a former turn, not yet answered
-	lazy    ledger    // changes that are not for the journal
-	unsaved ledger    // only was: what the paths changed since the last snapshot for a save held then
-	dirty   bool      // changed since that snapshot, other than lazily
-	since   time.Time // of the oldest change that is not saved
-	tail    int       // bytes appended since that snapshot
-	version driver.Version
-	saving  *saving
-	want    Cause  // of a save that should begin
-	mark    string // reason of the operator whose act the next save is
-	waiters []saveWaiter
-	closers []func(error)
+	mu       sync.RWMutex // guards what follows, up to the next comment of this sort
+	doc      *document.Document
+	tx       Tx
+	state    state
+	err      error     // why it ended, or nil
+	pending  *changes  // of the journal's current turn, or of one that turned since
+	turned   *changes  // of a former turn, not yet answered
+	lazy     ledger    // changes that are not for the journal
+	unsaved  ledger    // only was: what the paths changed since the last snapshot for a save held then
+	revision uint64    // of the document
+	outbox   outbox    // appended, and in no save yet
+	reasons  reasons   // likewise
+	frozen   *Frozen   // nil, or who holds the session still
+	dirty    bool      // changed since that snapshot, other than lazily
+	since    time.Time // of the oldest change that is not saved
+	tail     int       // bytes appended since that snapshot
+	version  driver.Version
+	saving   *saving
+	want     Cause  // of a save that should begin
+	mark     string // reason of the operator whose act the next save is
+	waiters  []saveWaiter
+	closers  []func(error)
 
 	// The lease's mu guards these: numbers of the oldest record that the root
 	// lacks and of the first after the last snapshot (0: none), place in the
@@ -132,6 +136,15 @@ func (s *Session) Dirty() bool {
 	return s.dirty || s.saving != nil
 }
 
+// Revision returns how many changes were ever committed of what is under the
+// key, lazy ones aside. It grows by one with each Commit that changes or attaches
+// anything; what a crash takes back, it takes back too.
+func (s *Session) Revision() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.revision
+}
+
 // Version returns the id of the root's version that this session wrote last.
 func (s *Session) Version() driver.Version {
 	s.mu.RLock()
@@ -171,6 +184,8 @@ func (s *Session) writableLocked() error {
 		return fmt.Errorf("change %v: %w", s.key, ErrClosed)
 	case s.lease.suspended.Load():
 		return fmt.Errorf("change %v: %w", s.key, ErrSuspended)
+	case s.frozen != nil:
+		return fmt.Errorf("change %v: %w", s.key, ErrFrozen)
 	}
 	return nil
 }

@@ -186,23 +186,22 @@ func (t *tail) add(e *driver.Entry) error {
 	return nil
 }
 
-// replay applies to a root's document the records of the lock's session after
+// replay applies to what a root holds the records of the lock's session after
 // the lock's position.
-func (t *tail) replay(doc *document.Document, held *lock, limits *document.Limits) (*document.Document, error) {
-	of := t.session[held.Session]
+func (t *tail) replay(h *held, lock *lock, limits *document.Limits) error {
+	of := t.session[lock.Session]
 	if of == nil {
-		return doc, nil
+		return nil
 	}
 	for i := range of.records {
-		if of.records[i].number <= held.Position {
+		if of.records[i].number <= lock.Position {
 			continue
 		}
-		var err error
-		if doc, err = of.records[i].record.replay(doc, limits); err != nil {
-			return nil, err
+		if err := of.records[i].record.replay(h, limits); err != nil {
+			return err
 		}
 	}
-	return doc, nil
+	return nil
 }
 
 // settleSoonAll settles a sealed lease in the background.
@@ -275,15 +274,15 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		if r == nil || !r.Lock.names(lease, session) {
 			return nil
 		}
-		doc, err := srv.parse(r, key)
+		h, err := srv.parse(r, key)
 		if err != nil {
 			return err
 		}
-		if doc, err = t.replay(doc, r.Lock, &srv.opts.Limits); err != nil {
+		if err = t.replay(h, r.Lock, &srv.opts.Limits); err != nil {
 			return err
 		}
-		r.Lock, r.Reason, r.By = nil, "", ""
-		value, err := r.append(nil, doc.AppendJSON)
+		r.Lock, r.Revision, r.Reason, r.By = nil, h.revision, h.reasons.String(), ""
+		value, err := r.append(nil, h.doc.AppendJSON)
 		if err != nil {
 			return err
 		}
@@ -291,12 +290,14 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		if err != nil {
 			return err
 		}
+		w := driver.Write{Key: key, Version: e.Version, Value: value, Retain: srv.opts.Retention}
 		_, err = srv.db.Commit(ctx, store.Attempt{
-			Batch: driver.Batch{ID: id, Writes: []driver.Write{{Key: key, Version: e.Version, Value: value, Retain: srv.opts.Retention}}},
+			Batch: driver.Batch{ID: id, Writes: append([]driver.Write{w}, h.outbox...)},
 			Lane:  store.Waited,
 		})
 		if err == nil {
 			srv.mx.settled.Inc()
+			srv.ringAll(h.outbox)
 			return nil
 		}
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain) {

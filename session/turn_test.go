@@ -32,7 +32,7 @@ func TestWholeStatesGoBeforeChanges(t *testing.T) {
 	c.ledger.note(document.Field("coins"), nil, []byte("1"))
 	l := &lease{queue: [][]*changes{{c}}}
 	for range 3 {
-		l.wholes = append(l.wholes, whole{s, make([]byte, appendBytes/2+1)})
+		l.wholes = append(l.wholes, whole{s, held{}, make([]byte, appendBytes/2+1)})
 	}
 	var order []recordKind
 	for range 2 {

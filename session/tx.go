@@ -17,6 +17,8 @@ const maxGroup = 32 << 20
 type Tx struct {
 	s      *Session
 	undo   []undo
+	outbox outbox
+	reason string
 	weight int // bytes of the values that were set
 }
 
@@ -148,7 +150,7 @@ func Commit(durable bool, txs ...*Tx) error {
 	l.turning.RLock()
 	var first *changes
 	for _, tx := range txs {
-		writes := len(tx.undo) > 0
+		writes := len(tx.undo)+len(tx.outbox) > 0
 		c := tx.keep(durable || len(txs) > 1)
 		switch {
 		case c == nil || !writes:
@@ -173,8 +175,10 @@ func Commit(durable bool, txs ...*Tx) error {
 // lock and keeps the journal from turning.
 func (tx *Tx) keep(all bool) *changes {
 	s := tx.s
+	noted, all := false, all || len(tx.outbox) > 0
 	if s.hasLazyLocked() && (all || tx.mixes()) {
 		tx.flushLazy()
+		noted = true
 	}
 	for i := range tx.undo {
 		u := &tx.undo[i]
@@ -185,11 +189,30 @@ func (tx *Tx) keep(all bool) *changes {
 		}
 		s.changesLocked().ledger.note(u.path, u.prev, u.value)
 		s.dirtied()
+		noted = true
+	}
+	if noted || len(tx.outbox) > 0 {
+		tx.revise()
 	}
 	if s.pending == nil || s.pending.turn != s.lease.turn {
 		return nil
 	}
 	return s.pending
+}
+
+// revise counts the update, with what goes with it beside the document.
+func (tx *Tx) revise() {
+	s := tx.s
+	c := s.changesLocked()
+	s.revision++
+	c.after = s.revision
+	if len(tx.outbox) > 0 {
+		c.outbox = c.outbox.with(tx.outbox...)
+		s.dirtied()
+	}
+	if tx.reason != "" {
+		c.reasons = c.reasons.with(tx.reason)
+	}
 }
 
 // Rollback takes the changes back and unlocks the sessions.
@@ -215,6 +238,6 @@ func (tx *Tx) end() {
 	if tx.undo = tx.undo[:0]; cap(tx.undo) > 64 {
 		tx.undo = nil
 	}
-	tx.weight = 0
+	tx.weight, tx.outbox, tx.reason = 0, nil, ""
 	tx.s.mu.Unlock()
 }

@@ -13,6 +13,7 @@ import (
 type View struct {
 	Key      Key
 	Document *document.Document
+	Revision uint64
 	Version  driver.Version // of the root
 	Birth    driver.Version
 	Created  time.Time

@@ -40,7 +40,15 @@ type storedRecord struct {
 	key     string
 	whole   bool
 	body    []byte
+	outbox  []storedWrite
 	bytes   []byte // all of it
+}
+
+// storedWrite is an entry that goes with the next commit of the record's root.
+type storedWrite struct {
+	key   string
+	value []byte
+	form  byte // 1: written, 2: deleted, 3: created if it is absent
 }
 
 var errRecord = errors.New("journal record is cut")
@@ -63,13 +71,53 @@ func splitRecords(b []byte) ([]storedRecord, error) {
 			return nil, errRecord
 		}
 		r.key, r.whole = string(key), rest[0] == 2
-		if r.body, b, ok = cut(rest[1:]); !ok {
+		_, used := binary.Uvarint(rest[1:]) // the revision
+		if used <= 0 {
+			return nil, errRecord
+		}
+		if r.body, rest, ok = cut(rest[1+used:]); !ok {
+			return nil, errRecord
+		}
+		if b, ok = r.cutOutbox(rest); !ok {
 			return nil, errRecord
 		}
 		r.bytes = all[:len(all)-len(b)]
 		rs = append(rs, r)
 	}
 	return rs, nil
+}
+
+// cutOutbox splits off a record's outbox and reasons.
+func (r *storedRecord) cutOutbox(b []byte) (rest []byte, ok bool) {
+	n, used := binary.Uvarint(b)
+	if used <= 0 {
+		return nil, false
+	}
+	for b = b[used:]; n > 0; n-- {
+		if len(b) == 0 {
+			return nil, false
+		}
+		w := storedWrite{form: b[0]}
+		var key []byte
+		if key, b, ok = cut(b[1:]); !ok {
+			return nil, false
+		}
+		if w.value, b, ok = cut(b); !ok {
+			return nil, false
+		}
+		w.key = string(key)
+		r.outbox = append(r.outbox, w)
+	}
+	n, used = binary.Uvarint(b)
+	if used <= 0 {
+		return nil, false
+	}
+	for b = b[used:]; n > 0; n-- {
+		if _, b, ok = cut(b); !ok {
+			return nil, false
+		}
+	}
+	return b, true
 }
 
 func cut(b []byte) (head, rest []byte, ok bool) {
