@@ -1,0 +1,2 @@
+// Package receipt grants purchases exactly once.
+package receipt
