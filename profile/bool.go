@@ -1,6 +1,16 @@
 package profile
 
-import "github.com/holdfast-games/holdfast/document"
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"github.com/holdfast-games/holdfast/document"
+)
+
+// errNotBool is the reason why a value of another kind is neither true nor
+// false.
+var errNotBool = errors.New("not a JSON boolean")
 
 // BoolField is a field that holds true or false.
 type BoolField struct {
@@ -71,6 +81,29 @@ func (f *BoolField) Set(tx *Tx, b bool) error {
 	}
 	tx.touch(i).n = n
 	return tx.set(&f.field, f.path, value)
+}
+
+// SetOp is the operation of Set.
+func (f *BoolField) SetOp(b bool) Op { return newOp(opSet, f.path, boolText(b), nil) }
+
+// ExpectOp makes the condition that the field reads as b.
+func (f *BoolField) ExpectOp(b bool) Op { return newOp(opExpect, f.path, boolText(b), nil) }
+
+func boolText(b bool) []byte { return strconv.AppendBool(nil, b) }
+
+func (f *BoolField) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	if op.action != opSet && op.action != opExpect {
+		return nil, f.applyAny(tx, op, "bool")
+	}
+	b, ok := f.parse(op.value)
+	switch {
+	case !ok:
+		return nil, tx.misfit(op, "bool", errNotBool)
+	case op.action == opSet:
+		return nil, f.Set(tx, b)
+	}
+	have := f.Get(tx)
+	return nil, tx.expect(op, have == b, boolText(have))
 }
 
 // OnChange calls fn after each update that changed the value of p. It returns

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/holdfast-games/holdfast/document"
@@ -13,7 +14,9 @@ type boxed[T any] struct {
 	field
 	kind   string
 	parse  func(value []byte) (T, error)                  // of a stored value
-	format func(v *T, l *document.Limits) ([]byte, error) // the stored value; refuses what is out of bounds
+	text   func(v *T, l *document.Limits) ([]byte, error) // the stored value
+	format func(v *T, l *document.Limits) ([]byte, error) // likewise; refuses what is out of bounds
+	sent   func(value []byte) (T, error)                  // of a value that was sent
 	fresh  func() T                                       // a default that nobody else has
 	same   *any                                           // a default that all may share; nil if it has inner parts
 }
@@ -119,6 +122,35 @@ func (f *boxed[T]) edit(tx *Tx, fn func(*T) error) error {
 		return tx.refuse(&f.field, "", err)
 	}
 	return f.write(tx, i, &v)
+}
+
+// SetOp is the operation of Set.
+func (f *boxed[T]) SetOp(v T) Op { return f.op(opSet, &v) }
+
+// ExpectOp makes the condition that the field reads as a value that is encoded
+// as v is.
+func (f *boxed[T]) ExpectOp(v T) Op { return f.op(opExpect, &v) }
+
+func (f *boxed[T]) op(a action, v *T) Op {
+	text, err := f.text(v, &opLimits)
+	return newOp(a, f.path, text, err)
+}
+
+func (f *boxed[T]) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	if op.action != opSet && op.action != opExpect {
+		return nil, f.applyAny(tx, op, f.kind)
+	}
+	v, err := f.sent(op.value)
+	switch {
+	case err != nil:
+		return nil, tx.misfit(op, f.kind, err)
+	case op.action == opSet:
+		return nil, f.Set(tx, v)
+	}
+	kept := f.Get(tx)
+	have, err := f.text(&kept, tx.p.srv.limits())
+	want, wantErr := f.text(&v, tx.p.srv.limits())
+	return nil, tx.expectSame(op, have, want, firstError(err, wantErr))
 }
 
 // OnChange calls fn after each update that changed the value of p. It returns

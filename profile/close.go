@@ -12,6 +12,11 @@ import (
 type closing struct {
 	released chan struct{} // closed when the game has let go
 	done     chan struct{} // closed when the profile has ended, or is open again
+	lent     bool          // its last borrower has left
+}
+
+func newClosing() *closing {
+	return &closing{released: make(chan struct{}), done: make(chan struct{})}
 }
 
 // Close lets the game finish (Options.OnRelease), saves the profile and
@@ -26,6 +31,15 @@ func (p *Profile) Close(ctx context.Context) error {
 		return nil
 	}
 	p.release(ctx)
+	return p.shut(ctx)
+}
+
+// shut saves and releases the profile, whose game has let go.
+func (p *Profile) shut(ctx context.Context) error {
+	if p.failed != nil {
+		p.srv.finish(p, nil)
+		return nil
+	}
 	err := p.s.Close(ctx)
 	if err == nil {
 		p.srv.finish(p, nil)
@@ -38,15 +52,20 @@ func (p *Profile) Close(ctx context.Context) error {
 func (p *Profile) release(ctx context.Context) {
 	c, first := p.startClosing()
 	if first {
-		defer close(c.released)
-		if fn := p.srv.opts.OnRelease; fn != nil {
-			p.callRelease(ctx, fn)
-		}
+		p.letGo(ctx, c)
 		return
 	}
 	select {
 	case <-c.released:
 	case <-ctx.Done():
+	}
+}
+
+// letGo lets the game finish, for who has begun a closing.
+func (p *Profile) letGo(ctx context.Context, c *closing) {
+	defer close(c.released)
+	if fn := p.srv.opts.OnRelease; fn != nil {
+		p.callRelease(ctx, fn)
 	}
 }
 
@@ -58,6 +77,7 @@ func (p *Profile) callRelease(ctx context.Context, fn func(context.Context, *Pro
 	finished := make(chan struct{})
 	p.srv.background(func() {
 		defer close(finished)
+		p.untilThawed(ctx)
 		fn(ctx, p)
 	})
 	select {
@@ -76,7 +96,7 @@ func (p *Profile) startClosing() (*closing, bool) {
 	if x.closing != nil {
 		return x.closing, false
 	}
-	x.closing = &closing{released: make(chan struct{}), done: make(chan struct{})}
+	x.closing = newClosing()
 	if x.end != nil {
 		close(x.closing.done)
 	}
@@ -127,6 +147,9 @@ func (c *common) handOver(ctx context.Context, s *session.Session) {
 
 // finish notes that a profile has ended, once, and tells those who listen.
 func (c *common) finish(p *Profile, err error) {
+	if p.failed != nil && p.failed.err == ErrCopy {
+		return // it was never the server's
+	}
 	c.mu.Lock()
 	c.forgetLocked(p)
 	c.mu.Unlock()
@@ -148,7 +171,11 @@ func (c *common) finish(p *Profile, err error) {
 	if x.closing != nil {
 		close(x.closing.done)
 	}
+	audience := x.audience
 	x.mu.Unlock()
+	if audience != nil {
+		audience.end()
+	}
 	if p.failed != nil {
 		close(p.failed.done)
 	}

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/json"
 	"iter"
 	"strconv"
 
@@ -117,6 +118,54 @@ func (f *CountersField) Add(tx *Tx, name string, delta int64) error {
 		return tx.refuse(&f.field, name, err)
 	}
 	return f.Set(tx, name, n)
+}
+
+// SetOp is the operation of Set.
+func (f *CountersField) SetOp(name string, n int64) Op {
+	return wholeOp(opSetElement, f.element(name), n)
+}
+
+// AddOp is the operation of Add. Its result is the new integer.
+func (f *CountersField) AddOp(name string, delta int64) Op {
+	return wholeOp(opAddElement, f.element(name), delta)
+}
+
+// ExpectOp makes the condition that the integer under a name is n; one that was
+// never written is 0.
+func (f *CountersField) ExpectOp(name string, n int64) Op {
+	return wholeOp(opExpectElement, f.element(name), n)
+}
+
+// ExpectAtLeastOp makes the condition that the integer under a name is n or
+// more.
+func (f *CountersField) ExpectAtLeastOp(name string, n int64) Op {
+	return wholeOp(opExpectElementAtLeast, f.element(name), n)
+}
+
+func (f *CountersField) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	switch op.action {
+	case opSetElement, opAddElement, opExpectElement, opExpectElementAtLeast:
+	default:
+		return nil, f.applyElement(tx, op, "counters")
+	}
+	n, err := parseInt(op.value)
+	if err != nil {
+		return nil, tx.misfit(op, "counters", err)
+	}
+	name := op.path.Element
+	have := f.Get(tx, name)
+	switch op.action {
+	case opSetElement:
+		return nil, f.Set(tx, name, n)
+	case opExpectElement:
+		return nil, tx.expect(op, have == n, wholeText(have))
+	case opExpectElementAtLeast:
+		return nil, tx.expect(op, have >= n, wholeText(have))
+	}
+	if err := f.Add(tx, name, n); err != nil {
+		return nil, err
+	}
+	return wholeText(f.Get(tx, name)), nil
 }
 
 // OnChange calls fn for each integer that an update of p changed. It returns a

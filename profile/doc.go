@@ -51,6 +51,22 @@
 // Bounds and validations hold for what is written. What was stored under
 // another rule reads as it is and can be replaced by what the rule allows.
 //
+// # Operations and copies
+//
+// A function cannot travel to the server that has a profile open, but a list
+// of [Op] can: a write is made by a field's method of the same name with Op after
+// it, a condition by one that begins with Expect, and [Tx.Apply] makes them all in
+// one update, or none.
+//
+//	text, err := profile.EncodeOps([]profile.Op{
+//		Coins.ExpectAtLeastOp(80),
+//		Coins.AddOp(-80),
+//		Bag.PutOp("sword", sword),
+//	})
+//
+// Whoever only wants to look reads a [Copy] with [Server.Peek], without the
+// profile's lock and whoever holds it. Fields read from it as from any Reader.
+//
 // # When data are safe
 //
 // An update is in the journal on disk within session.Options.AppendEvery, and

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -36,6 +37,20 @@ var (
 	// other, but the wait for the disk has ended without an answer. What it
 	// changed is journalled and saved as soon as that is possible.
 	ErrNotDurable = errors.New("updated, but not known to be on disk")
+	// ErrBusy means that a profile is held still for a trade with other servers'
+	// players, or is on its way from one server to another. Nothing was changed; it
+	// passes within moments, and the same may be tried again.
+	ErrBusy = errors.New("busy")
+	// ErrElsewhere means that a profile is open on another server, which could not be
+	// asked for its part in an exchange: it does not answer, or there is no bus
+	// (ErrNoBus). Nothing was changed, and the same may be tried again.
+	ErrElsewhere = errors.New("on another server that cannot be asked")
+	// ErrNoBus means that this server was given no bus to ask others by. It comes
+	// with ErrElsewhere.
+	ErrNoBus = errors.New("this server has no bus")
+	// ErrUnknownOutcome means that the answer to an exchange is lost, so that it
+	// has happened, may yet happen, or never will. It comes as an *OutcomeError.
+	ErrUnknownOutcome = errors.New("it is not known yet whether it happened")
 	// ErrErrored means that the profile is errored: its load failed, and
 	// nothing of it may be saved. Profile.Err says why.
 	ErrErrored = errors.New("profile is errored")
@@ -43,8 +58,29 @@ var (
 	ErrLeft = errors.New("left during the load")
 	// ErrNotOpen means that there is no profile of that id, nor a load of one.
 	ErrNotOpen = errors.New("not open")
-	// ErrWrongType means that a stored value is not of its field's type.
-	ErrWrongType = errors.New("stored value has the wrong type")
+	// ErrWrongType means that a value, stored or of an Op, is not of its
+	// field's type.
+	ErrWrongType = errors.New("value has the wrong type")
+	// ErrConditionFailed means that a condition of Tx.Apply does not hold, and
+	// that the update was refused for that. It comes as a *ConditionError.
+	ErrConditionFailed = errors.New("condition failed")
+	// ErrCopy means that a profile is a copy, read without its lock, and
+	// cannot be changed or saved.
+	ErrCopy = errors.New("profile is a copy that was read without its lock")
+	// ErrNoOutbox means that nothing can be sent or attached with an update: the
+	// profile is errored, or the update is part of a trade with other servers.
+	ErrNoOutbox = errors.New("nothing can be sent with this update")
+	// ErrFull means that as many messages wait for a profile as may.
+	ErrFull = errors.New("too many messages wait")
+	// ErrPending means that the wait for a message's outcome has ended. The
+	// message is on disk, and is handled as soon as that is possible.
+	ErrPending = errors.New("not handled yet")
+	// ErrUnhandled means that a message stays where it is: where the player is,
+	// no handler takes its topic, or its handler leaves it for later.
+	ErrUnhandled = errors.New("nobody handles it now")
+	// ErrGone means that there is no such message: it ended unhandled, or was
+	// never sent, or what came of it is not kept any more.
+	ErrGone = errors.New("no such message")
 	// ErrChanged means that a decoded value was changed in place.
 	ErrChanged = errors.New("value was changed in place")
 )
@@ -70,3 +106,49 @@ func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
 // Unwrap returns the reason.
 func (e *RefusedError) Unwrap() error { return e.Reason }
+
+// ConditionError says which condition does not hold, and what is there instead.
+// It matches ErrConditionFailed.
+type ConditionError struct {
+	Key       session.Key     // of the profile
+	Field     string          // name of the field; empty for a condition on the profile
+	Element   string          // name of the element, if the condition is on one
+	Condition string          // "expect", "expectAtLeast", "expectUnset", "expectPresent", "expectAbsent", "expectRevision"
+	Want      json.RawMessage // the value of the condition, nil if it has none
+	Got       json.RawMessage // what is there, a default included; nil: nothing
+	Cut       bool            // Want or Got is too large to be told by another server, and left out
+}
+
+func (e *ConditionError) Error() string {
+	place := fmt.Sprintf("field %q", e.Field)
+	switch {
+	case e.Condition == opExpectRevision.String():
+		place = "revision"
+	case e.Element != "":
+		place += fmt.Sprintf(", element %q", e.Element)
+	}
+	got := "nothing"
+	switch {
+	case e.Got != nil:
+		got = fmt.Sprintf("%.200s", e.Got)
+	case e.Cut:
+		got = "what is too large to be told"
+	}
+	return fmt.Sprintf("%v: %v: %s: have %s, want %s", e.Key, ErrConditionFailed, place, got, e.wanted())
+}
+
+// wanted says what the condition asks for.
+func (e *ConditionError) wanted() string {
+	switch e.Condition {
+	case opExpectAtLeast.String():
+		return fmt.Sprintf("at least %.200s", e.Want)
+	case opExpectPresent.String():
+		return "an element"
+	case opExpectUnset.String(), opExpectAbsent.String():
+		return "nothing"
+	}
+	return fmt.Sprintf("%.200s", e.Want)
+}
+
+// Is reports that the error is an ErrConditionFailed.
+func (e *ConditionError) Is(target error) bool { return target == ErrConditionFailed }

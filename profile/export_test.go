@@ -13,3 +13,10 @@ func Remembered(srv *Server) int {
 	defer srv.mu.Unlock()
 	return len(srv.ring)
 }
+
+// What follows is for other parts of the package, and for tests.
+var (
+	DecodeOps   = decodeOps
+	Detached    = detached
+	RunDetached = runDetached
+)

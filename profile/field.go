@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"reflect"
@@ -25,6 +26,10 @@ type Field interface {
 	IsSet(Reader) bool
 	// Reset removes the stored value, so that the field reads as its default.
 	Reset(*Tx) error
+	// ResetOp is the operation of Reset.
+	ResetOp() Op
+	// ExpectUnsetOp makes the condition that IsSet is false.
+	ExpectUnsetOp() Op
 
 	common() *field
 	// load fills a slot from the stored value, which is nil if there is none.
@@ -33,6 +38,9 @@ type Field interface {
 	// verify returns an error if what the slot has decoded is not what the
 	// stored value says.
 	verify(sl *slot, d *document.Document) error
+	// apply makes an operation that names the field, and returns its result,
+	// if it has one. If it cannot, it has failed the update.
+	apply(tx *Tx, op *Op) (json.RawMessage, error)
 }
 
 // field is what fields of all kinds have in common.

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -115,6 +116,50 @@ func (f *FloatField) Add(tx *Tx, delta float64) error {
 		return err
 	}
 	return f.Set(tx, math.Float64frombits(uint64(tx.p.slots[i].n))+delta)
+}
+
+// SetOp is the operation of Set.
+func (f *FloatField) SetOp(x float64) Op { return f.op(opSet, x) }
+
+// AddOp is the operation of Add. Its result is the new value.
+func (f *FloatField) AddOp(delta float64) Op { return f.op(opAdd, delta) }
+
+// ExpectOp makes the condition that the field reads as exactly x.
+func (f *FloatField) ExpectOp(x float64) Op { return f.op(opExpect, x) }
+
+// ExpectAtLeastOp makes the condition that the field reads as x or more.
+func (f *FloatField) ExpectAtLeastOp(x float64) Op { return f.op(opExpectAtLeast, x) }
+
+func (f *FloatField) op(a action, x float64) Op {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return newOp(a, f.path, nil, fmt.Errorf("%w: %v is not a number that can be stored", ErrRange, x))
+	}
+	return newOp(a, f.path, appendFloat(nil, x), nil)
+}
+
+func (f *FloatField) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	switch op.action {
+	case opSet, opAdd, opExpect, opExpectAtLeast:
+	default:
+		return nil, f.applyAny(tx, op, "float")
+	}
+	x, err := f.parse(op.value)
+	if err != nil {
+		return nil, tx.misfit(op, "float", err)
+	}
+	have := f.Get(tx)
+	switch op.action {
+	case opSet:
+		return nil, f.Set(tx, x)
+	case opExpect:
+		return nil, tx.expect(op, have == x, appendFloat(nil, have))
+	case opExpectAtLeast:
+		return nil, tx.expect(op, have >= x, appendFloat(nil, have))
+	}
+	if err := f.Add(tx, x); err != nil {
+		return nil, err
+	}
+	return appendFloat(nil, f.Get(tx)), nil
 }
 
 // OnChange calls fn after each update that changed the value of p. It returns

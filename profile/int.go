@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -153,6 +154,43 @@ func (f *IntField) Add(tx *Tx, delta int64) error {
 		return tx.refuse(&f.field, "", err)
 	}
 	return f.Set(tx, n)
+}
+
+// SetOp is the operation of Set.
+func (f *IntField) SetOp(n int64) Op { return wholeOp(opSet, f.path, n) }
+
+// AddOp is the operation of Add. Its result is the new value.
+func (f *IntField) AddOp(delta int64) Op { return wholeOp(opAdd, f.path, delta) }
+
+// ExpectOp makes the condition that the field reads as n.
+func (f *IntField) ExpectOp(n int64) Op { return wholeOp(opExpect, f.path, n) }
+
+// ExpectAtLeastOp makes the condition that the field reads as n or more.
+func (f *IntField) ExpectAtLeastOp(n int64) Op { return wholeOp(opExpectAtLeast, f.path, n) }
+
+func (f *IntField) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	switch op.action {
+	case opSet, opAdd, opExpect, opExpectAtLeast:
+	default:
+		return nil, f.applyAny(tx, op, "int")
+	}
+	n, err := parseInt(op.value)
+	if err != nil {
+		return nil, tx.misfit(op, "int", err)
+	}
+	have := f.Get(tx)
+	switch op.action {
+	case opSet:
+		return nil, f.Set(tx, n)
+	case opExpect:
+		return nil, tx.expect(op, have == n, wholeText(have))
+	case opExpectAtLeast:
+		return nil, tx.expect(op, have >= n, wholeText(have))
+	}
+	if err := f.Add(tx, n); err != nil {
+		return nil, err
+	}
+	return wholeText(f.Get(tx)), nil
 }
 
 // OnChange calls fn after each update that changed the value of p. It returns

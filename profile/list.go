@@ -1,6 +1,7 @@
 package profile
 
 import (
+	stdjson "encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -21,30 +22,35 @@ type ListField[T any] struct {
 // List declares a field of a list, empty at first. Options: MaxLen,
 // Validate[T] (of each element that is written), Private, Lazy.
 func List[T any](name string, opts ...FieldOption) *ListField[T] {
-	f := &ListField[T]{boxed: boxed[[]T]{field: newField(name, opts), kind: "list"}}
+	f := &ListField[T]{boxed: boxed[[]T]{field: newField(name, opts), kind: "list", sent: decodeSent[[]T]}}
 	f.restrict(lengths | checks)
 	f.validate = validator[T](&f.field)
 	f.parse = func(value []byte) ([]T, error) {
 		var vs []T
 		return vs, decode(value, &vs)
 	}
+	f.text = func(vs *[]T, l *document.Limits) ([]byte, error) {
+		texts, err := encodeAll(*vs, l, nil)
+		return joinArray(texts), err
+	}
 	f.format = func(vs *[]T, l *document.Limits) ([]byte, error) {
 		if err := f.checkLen(len(*vs)); err != nil {
 			return nil, err
 		}
-		texts, err := f.encodeAll(*vs, l)
+		texts, err := encodeAll(*vs, l, f.validate)
 		return joinArray(texts), err
 	}
 	f.fresh = func() []T { return nil }
 	return f
 }
 
-// encodeAll returns the encodings of the elements, one by one.
-func (f *ListField[T]) encodeAll(vs []T, l *document.Limits) ([]jsontext.Value, error) {
+// encodeAll returns the encodings of the elements, one by one, if they pass the
+// check.
+func encodeAll[T any](vs []T, l *document.Limits, validate func(T) error) ([]jsontext.Value, error) {
 	texts := make([]jsontext.Value, len(vs))
 	for i := range vs {
-		if f.validate != nil {
-			if err := f.validate(vs[i]); err != nil {
+		if validate != nil {
+			if err := validate(vs[i]); err != nil {
 				return nil, fmt.Errorf("element %d: %w", i, err)
 			}
 		}
@@ -124,6 +130,23 @@ func (f *ListField[T]) Edit(tx *Tx, i int, fn func(*T) error) error {
 	return f.Replace(tx, i, vs[i])
 }
 
+// AppendOp is the operation of Append. Its result is the new length.
+func (f *ListField[T]) AppendOp(vs ...T) Op { return f.op(opAppend, &vs) }
+
+func (f *ListField[T]) apply(tx *Tx, op *Op) (stdjson.RawMessage, error) {
+	if op.action != opAppend {
+		return f.boxed.apply(tx, op)
+	}
+	vs, err := f.sent(op.value)
+	if err != nil {
+		return nil, tx.misfit(op, f.kind, err)
+	}
+	if err := f.Append(tx, vs...); err != nil {
+		return nil, err
+	}
+	return wholeText(int64(f.Len(tx))), nil
+}
+
 // splice replaces the elements from one index up to another, which span
 // returns for a length.
 func (f *ListField[T]) splice(tx *Tx, span func(n int) (from, to int), vs []T) error {
@@ -139,7 +162,7 @@ func (f *ListField[T]) splice(tx *Tx, span func(n int) (from, to int), vs []T) e
 	if err := f.checkLen(len(kept) - (to - from) + len(vs)); err != nil {
 		return tx.refuse(&f.field, "", err)
 	}
-	texts, err := f.encodeAll(vs, tx.p.srv.limits())
+	texts, err := encodeAll(vs, tx.p.srv.limits(), f.validate)
 	if err != nil {
 		return tx.refuse(&f.field, "", err)
 	}

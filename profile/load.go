@@ -13,6 +13,7 @@ type load struct {
 	ctx    context.Context // ends when the player leaves
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when the last caller has gone
+	mail   *pass         // over the messages that wait; set before built is closed
 
 	// The server's mu guards these.
 	calls   int
@@ -32,6 +33,12 @@ type load struct {
 // With the policy GiveErrored, a player whose data cannot be loaded gets an
 // errored profile and no error: ask Profile.Err.
 func (srv *Server) Open(ctx context.Context, id string, o *OpenOptions) (*Profile, error) {
+	return srv.open(ctx, id, o, (*Profile).keep)
+}
+
+// open is Open for who takes a profile by a function of his own, which returns
+// false if it has to be opened anew.
+func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take func(*Profile) bool) (*Profile, error) {
 	key := srv.key(id)
 	if err := key.Check(); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
@@ -41,13 +48,23 @@ func (srv *Server) Open(ctx context.Context, id string, o *OpenOptions) (*Profil
 	}
 	for {
 		p, l, wait, err := srv.join(key)
+		if l != nil {
+			if p, err = srv.enter(ctx, l, key, o); err == nil {
+				l.awaitMail(ctx) // not within the load: who comes now gets the profile, or a new load if it has ended
+			}
+		}
 		switch {
-		case err != nil:
+		case err != nil && l == nil:
 			return nil, fmt.Errorf("open %v: %w", key, err)
-		case p != nil:
+		case err != nil:
+			return nil, err
+		case p != nil && take(p):
 			return p, nil
-		case l != nil:
-			return srv.enter(ctx, l, key, o)
+		case p != nil:
+			wait = p.closingDone()
+		}
+		if wait == nil { // the closing has been given up meanwhile
+			continue
 		}
 		select {
 		case <-wait:
@@ -96,11 +113,23 @@ func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenO
 	defer cancel(nil)
 	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
 	s, err := srv.ss.Open(ctx, key, &session.OpenOptions{
-		MustExist: o.MustExist, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
+		MustExist: o.MustExist, NoAsk: o.noAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
 	})
 	p, err := srv.build(l, key, s, err)
 	srv.mx.loadedIn(time.Since(began), p, err)
 	return p, err
+}
+
+// awaitMail waits until the messages have been looked at that were there when the
+// profile was loaded.
+func (l *load) awaitMail(ctx context.Context) {
+	if l.mail == nil {
+		return
+	}
+	select {
+	case <-l.mail.done:
+	case <-ctx.Done():
+	}
 }
 
 // leave ends one caller's part in a load.
@@ -135,6 +164,9 @@ func (srv *Server) build(l *load, key session.Key, s *session.Session, err error
 		defer close(l.built)
 		p, err := srv.make(key, s, err)
 		srv.admit(l, p, err)
+		if l.p != nil {
+			l.mail = l.p.takeMail()
+		}
 	} else {
 		<-l.built
 	}

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"sync"
@@ -207,6 +208,38 @@ func (f *MapField[T]) Edit(tx *Tx, name string, fn func(*T) error) error {
 		return tx.refuse(&f.field, name, err)
 	}
 	return f.Put(tx, name, v)
+}
+
+// PutOp is the operation of Put.
+func (f *MapField[T]) PutOp(name string, v T) Op { return f.op(opPut, name, &v) }
+
+// ExpectOp makes the condition that there is an element of a name whose value
+// is encoded as v is.
+func (f *MapField[T]) ExpectOp(name string, v T) Op { return f.op(opExpectElement, name, &v) }
+
+func (f *MapField[T]) op(a action, name string, v *T) Op {
+	value, err := encode(v, &opLimits)
+	return newOp(a, f.element(name), value, err)
+}
+
+func (f *MapField[T]) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	if op.action != opPut && op.action != opExpectElement {
+		return nil, f.applyElement(tx, op, "map")
+	}
+	v, err := decodeSent[T](op.value)
+	switch {
+	case err != nil:
+		return nil, tx.misfit(op, "map", err)
+	case op.action == opPut:
+		return nil, f.Put(tx, op.path.Element, v)
+	}
+	kept, ok := f.Get(tx, op.path.Element)
+	if !ok {
+		return nil, tx.expect(op, false, nil)
+	}
+	have, err := encode(&kept, tx.p.srv.limits())
+	want, wantErr := encode(&v, tx.p.srv.limits())
+	return nil, tx.expectSame(op, have, want, firstError(err, wantErr))
 }
 
 // OnChange calls fn for each element that an update of p changed, with its

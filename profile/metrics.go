@@ -16,11 +16,14 @@ type metrics struct {
 	loaded   prometheus.Gauge
 	loads    *prometheus.HistogramVec // by outcome
 	refused  *prometheus.CounterVec   // by reason
+	frozen   *prometheus.HistogramVec // by outcome
+	messages *prometheus.CounterVec   // by what became of them
+	byID     byIDMetrics
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		registry: r,
+		registry: r, byID: newByIDMetrics(),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_profile_loaded",
 			Help: "Profiles in memory, errored ones included.",
@@ -32,8 +35,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}, []string{"outcome"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_profile_updates_refused_total",
-			Help: "Updates that did not happen, by reason (write, game, suspended, ended, errored, events).",
+			Help: "Updates that did not happen, by reason (write, condition, game, suspended, ended, errored, copy, events, busy).",
 		}, []string{"reason"}),
+		frozen: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "holdfast_profile_frozen_seconds",
+			Help:    "How long profiles were held still for a trade between servers, by outcome (committed, refused).",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12),
+		}, []string{"outcome"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_profile_messages_total",
+			Help: "Messages to profiles that ended here, by how (handled, refused, dead, expired, other: for another profile).",
+		}, []string{"end"}),
 	}
 	if r == nil {
 		return m, nil
@@ -50,7 +62,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.loaded, m.loads, m.refused}
+	all := []prometheus.Collector{m.loaded, m.loads, m.refused, m.frozen, m.messages}
+	return append(all, m.byID.all()...)
 }
 
 func (m *metrics) unregister() {
@@ -76,6 +89,9 @@ func (m *metrics) loadedIn(took time.Duration, p *Profile, err error) {
 	m.loads.WithLabelValues(outcome).Observe(took.Seconds())
 }
 
+// mail counts a message that ended.
+func (m *metrics) mail(end string) { m.messages.WithLabelValues(end).Inc() }
+
 // refusedBy counts an update that did not happen.
 func (m *metrics) refusedBy(err error) {
 	reason := "game"
@@ -84,11 +100,14 @@ func (m *metrics) refusedBy(err error) {
 		name string
 	}{
 		{ErrRefused, "write"},
+		{ErrConditionFailed, "condition"},
 		{session.ErrSuspended, "suspended"},
 		{session.ErrClosed, "ended"},
 		{session.ErrLost, "ended"},
 		{ErrErrored, "errored"},
+		{ErrCopy, "copy"},
 		{ErrEventsFull, "events"},
+		{ErrBusy, "busy"},
 	} {
 		if errors.Is(err, r.is) {
 			reason = r.name
@@ -96,4 +115,13 @@ func (m *metrics) refusedBy(err error) {
 		}
 	}
 	m.refused.WithLabelValues(reason).Inc()
+}
+
+// thawed counts a profile that was held still.
+func (m *metrics) thawed(held time.Duration, happened bool) {
+	outcome := "refused"
+	if happened {
+		outcome = "committed"
+	}
+	m.frozen.WithLabelValues(outcome).Observe(held.Seconds())
 }

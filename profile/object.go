@@ -62,6 +62,33 @@ func (f *object) Delete(tx *Tx, name string) error {
 	return tx.delete(&f.field, f.element(name))
 }
 
+// DeleteOp is the operation of Delete.
+func (f *object) DeleteOp(name string) Op { return newOp(opDelete, f.element(name), nil, nil) }
+
+// ExpectPresentOp makes the condition that there is an element of a name.
+func (f *object) ExpectPresentOp(name string) Op {
+	return newOp(opExpectPresent, f.element(name), nil, nil)
+}
+
+// ExpectAbsentOp makes the condition that there is no element of a name.
+func (f *object) ExpectAbsentOp(name string) Op {
+	return newOp(opExpectAbsent, f.element(name), nil, nil)
+}
+
+// applyElement applies what operations fields with elements have in common.
+func (f *object) applyElement(tx *Tx, op *Op, kind string) error {
+	switch op.action {
+	case opDelete:
+		return f.Delete(tx, op.path.Element)
+	case opExpectPresent:
+		return tx.expect(op, f.Has(tx, op.path.Element), nil)
+	case opExpectAbsent:
+		value, there := raw(tx, op.path)
+		return tx.expect(op, !there, value)
+	}
+	return f.applyAny(tx, op, kind)
+}
+
 // forgetter is a slot's decoded elements, of any type.
 type forgetter interface{ forget(name string) }
 

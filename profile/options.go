@@ -30,7 +30,7 @@ const (
 type Options struct {
 	// Session configures the session server underneath. Its Logger, Metrics
 	// and Limits are used by this package too. Its HandOver must be nil: the
-	// one below takes its place.
+	// one below takes its place; and so must Rung and Answer.
 	Session session.Options
 	// Autosave is the time between two saves of a profile that keeps
 	// changing; saves are spread evenly over it. Zero means 5 minutes; negative
@@ -56,6 +56,15 @@ type Options struct {
 	// finish what it is doing; when it returns, or after Session.HandOverTime,
 	// the profile is released.
 	HandOver func(ctx context.Context, p *Profile)
+	// FreezeLimit is the longest that an update waits while its profile is held
+	// still for a trade; then it is refused as ErrBusy. So a game's tick is never
+	// stalled for longer. At most 10 s. Zero means 100 ms; negative means that it
+	// does not wait.
+	FreezeLimit time.Duration
+	// FreezePatience is the longest that another server's trade may hold a profile
+	// of this server still, if nothing is heard of it meanwhile. 10 ms to 1 min.
+	// Zero means 5 s.
+	FreezePatience time.Duration
 	// ManualEvents leaves the delivery of events to the game, which calls
 	// Profile.DrainEvents. Else whoever updates delivers.
 	ManualEvents bool
@@ -72,6 +81,12 @@ func (o *Options) withDefaults() (Options, error) {
 	if c.ReleaseTime == 0 {
 		c.ReleaseTime = 2 * time.Second
 	}
+	if c.FreezeLimit == 0 {
+		c.FreezeLimit = 100 * time.Millisecond
+	}
+	if c.FreezePatience == 0 {
+		c.FreezePatience = 5 * time.Second
+	}
 	if c.Session.Logger == nil {
 		c.Session.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -82,10 +97,16 @@ func (o *Options) check() error {
 	switch {
 	case o.Session.HandOver != nil:
 		return fmt.Errorf("%w: Options.Session.HandOver is set; use Options.HandOver", driver.ErrInvalid)
+	case o.Session.Rung != nil || o.Session.Answer != nil:
+		return fmt.Errorf("%w: Options.Session.Rung or Answer is set; they are for messages between profiles", driver.ErrInvalid)
 	case o.Autosave > 0 && o.Autosave < time.Second:
 		return fmt.Errorf("%w: autosave every %v, at least 1s", driver.ErrInvalid, o.Autosave)
 	case o.ForceEvery < 0 || o.ReleaseTime < 0:
 		return fmt.Errorf("%w: negative ForceEvery or ReleaseTime", driver.ErrInvalid)
+	case o.FreezeLimit > 10*time.Second:
+		return fmt.Errorf("%w: updates that wait for a trade for %v, at most 10s", driver.ErrInvalid, o.FreezeLimit)
+	case o.FreezePatience < 10*time.Millisecond || o.FreezePatience > time.Minute:
+		return fmt.Errorf("%w: profiles held still for %v, 10ms to 1m allowed", driver.ErrInvalid, o.FreezePatience)
 	case o.OnLoadError > RefusePlayer:
 		return fmt.Errorf("%w: load policy %d", driver.ErrInvalid, o.OnLoadError)
 	}
@@ -102,4 +123,6 @@ type OpenOptions struct {
 	Steal string
 	// Waiting is told, about every second, who holds the profile meanwhile.
 	Waiting func(session.Holder)
+
+	noAsk bool // as of session.OpenOptions
 }

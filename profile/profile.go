@@ -15,8 +15,8 @@ type Profile struct {
 	srv    *Server
 	schema *Schema
 	key    session.Key
-	s      *session.Session // nil if the profile is errored
-	failed *failed          // nil unless the profile is errored
+	s      *session.Session // nil if the profile is errored or a copy
+	failed *failed          // nil unless the profile is errored or a copy
 	number uint64           // of its load, counted by the server
 
 	// mu guards slots, and is held for the whole of an update. It is taken
@@ -24,27 +24,34 @@ type Profile struct {
 	mu    sync.RWMutex
 	slots []slot // by position in the schema
 
-	ext atomic.Pointer[extras] // what few profiles have
+	kept atomic.Bool            // the game has opened it, and not only borrowers
+	ext  atomic.Pointer[extras] // what few profiles have
 }
 
-// failed is what an errored profile has in place of a session.
+// failed is what a profile has in place of a session that is errored, or a
+// copy.
 type failed struct {
-	err  error
+	err  error      // why it cannot be saved; ErrCopy for a copy
 	mu   sync.Mutex // guards doc
 	doc  *document.Document
 	done chan struct{}
+
+	revision uint64 // of a copy
 }
 
 // extras are what few profiles have.
 type extras struct {
 	events events
 
-	mu      sync.Mutex // guards what follows
-	meta    map[any]any
-	private map[*field]bool // as SetPrivate said
-	closing *closing
-	handed  bool // given to another server
-	end     *End
+	mu        sync.Mutex // guards what follows
+	meta      map[any]any
+	private   map[*field]bool // as SetPrivate said
+	closing   *closing
+	handed    bool // given to another server
+	borrowers int
+	inbox     *inbox
+	audience  *audience
+	end       *End
 }
 
 func (p *Profile) extras() *extras {
@@ -113,15 +120,16 @@ func (p *Profile) Schema() *Schema { return p.schema }
 // Server returns the server that opened the profile.
 func (p *Profile) Server() *Server { return p.srv }
 
-// Session returns the session underneath, or nil if the profile is errored.
+// Session returns the session underneath, or nil if the profile is errored or a
+// copy.
 // Its document must not be changed past the profile.
 func (p *Profile) Session() *session.Session { return p.s }
 
 // Fresh reports whether nothing was stored for the player before this Open.
 func (p *Profile) Fresh() bool { return p.s != nil && p.s.Fresh() }
 
-// Err returns nil, or why the profile is errored: why its load failed. It
-// never changes.
+// Err returns nil, or why the profile is errored: why its load failed. For the
+// profile of a Copy it is ErrCopy. It never changes.
 func (p *Profile) Err() error {
 	if p.failed != nil {
 		return p.failed.err
@@ -168,6 +176,9 @@ func (p *Profile) Save(ctx context.Context) error {
 }
 
 func (p *Profile) erroredErr(what string) error {
+	if p.failed.err == ErrCopy {
+		return fmt.Errorf("%s %v: %w", what, p.key, ErrCopy)
+	}
 	return fmt.Errorf("%s %v: %w: %w", what, p.key, ErrErrored, p.failed.err)
 }
 

@@ -33,8 +33,17 @@ type common struct {
 	ended    func(*session.Session, error)         // told to every session
 	saved    func(*session.Session, session.Saved) // likewise
 	autosave autosaver
+	ids      ids
+	holds    holds
+	follows  follows
+	posted   post
+
+	ctx  context.Context // ends when the server has closed
+	stop context.CancelFunc
 
 	mu        sync.Mutex // guards what follows
+	handlers  map[handlerKey]handler
+	sources   map[string][]Source // by kind
 	schemas   map[string]*Schema
 	profiles  map[session.Key]*Profile
 	loaded    uint64     // loads that have succeeded
@@ -56,6 +65,8 @@ func Open(ctx context.Context, db *store.DB, schema *Schema, o *Options) (*Serve
 	}
 	c := &common{
 		opts: opts, log: opts.Session.Logger, patience: lockPatience,
+		handlers:  make(map[handlerKey]handler),
+		sources:   make(map[string][]Source),
 		schemas:   make(map[string]*Schema),
 		profiles:  make(map[session.Key]*Profile),
 		loads:     make(map[session.Key]*load),
@@ -65,12 +76,13 @@ func Open(ctx context.Context, db *store.DB, schema *Schema, o *Options) (*Serve
 	if err != nil {
 		return nil, err
 	}
+	c.ctx, c.stop = context.WithCancel(context.Background())
 	if c.mx, err = newMetrics(opts.Session.Metrics); err != nil {
 		return nil, err
 	}
 	c.ended, c.saved = c.sessionEnded, c.sessionSaved
 	so := opts.Session
-	so.HandOver = c.handOver
+	so.HandOver, so.Rung, so.Answer = c.handOver, c.rung, c.answer
 	if c.ss, err = session.Open(ctx, db, &so); err != nil {
 		c.mx.unregister()
 		return nil, fmt.Errorf("open profiles: %w", err)
@@ -255,6 +267,7 @@ func (srv *Server) Close(ctx context.Context) ([]session.Result, error) {
 			srv.finish(p, nil)
 		}
 	}
+	srv.stop()
 	srv.whenIdle(ctx)
 	srv.mx.unregister()
 	if err != nil && !errors.Is(err, session.ErrClosed) {

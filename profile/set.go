@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"encoding/json"
+
 	"github.com/holdfast-games/holdfast/document"
 )
 
@@ -44,6 +46,17 @@ func (f *SetField) Add(tx *Tx, text string) error {
 		return nil
 	}
 	return tx.set(&f.field, path, []byte("true"))
+}
+
+// AddOp is the operation of Add. DeleteOp, ExpectPresentOp and ExpectAbsentOp
+// are the others of a set.
+func (f *SetField) AddOp(text string) Op { return newOp(opAddMember, f.element(text), nil, nil) }
+
+func (f *SetField) apply(tx *Tx, op *Op) (json.RawMessage, error) {
+	if op.action != opAddMember {
+		return nil, f.applyElement(tx, op, "set")
+	}
+	return nil, f.Add(tx, op.path.Element)
 }
 
 // Saved reports whether a text was in the set that was last saved to the

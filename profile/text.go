@@ -38,11 +38,12 @@ type StringField struct{ boxed[string] }
 // String declares a text field. Options: MaxLen (in bytes), Validate[string],
 // Private, Lazy.
 func String(name string, def string, opts ...FieldOption) *StringField {
-	f := &StringField{boxed[string]{field: newField(name, opts), kind: "string", parse: unquote}}
+	f := &StringField{boxed[string]{field: newField(name, opts), kind: "string", parse: unquote, sent: unquote}}
 	f.restrict(lengths | checks)
 	validate := validator[string](&f.field)
-	f.format = func(s *string, _ *document.Limits) ([]byte, error) {
-		return checked(&f.field, len(*s), *s, validate, func() ([]byte, error) { return quote(*s) })
+	f.text = func(s *string, _ *document.Limits) ([]byte, error) { return quote(*s) }
+	f.format = func(s *string, l *document.Limits) ([]byte, error) {
+		return checked(&f.field, len(*s), *s, validate, func() ([]byte, error) { return f.text(s, l) })
 	}
 	f.shareDefault(def)
 	return f
@@ -81,11 +82,12 @@ type TimeField struct{ boxed[time.Time] }
 // "2026-01-02T15:04:05Z". The year must be 0 to 9999. Options:
 // Validate[time.Time], Private, Lazy.
 func Time(name string, def time.Time, opts ...FieldOption) *TimeField {
-	f := &TimeField{boxed[time.Time]{field: newField(name, opts), kind: "time", parse: parseTime}}
+	f := &TimeField{boxed[time.Time]{field: newField(name, opts), kind: "time", parse: parseTime, sent: parseTime}}
 	f.restrict(checks)
 	validate := validator[time.Time](&f.field)
-	f.format = func(t *time.Time, _ *document.Limits) ([]byte, error) {
-		return checked(&f.field, 0, *t, validate, func() ([]byte, error) { return formatTime(*t) })
+	f.text = func(t *time.Time, _ *document.Limits) ([]byte, error) { return formatTime(*t) }
+	f.format = func(t *time.Time, l *document.Limits) ([]byte, error) {
+		return checked(&f.field, 0, *t, validate, func() ([]byte, error) { return f.text(t, l) })
 	}
 	f.shareDefault(def.Round(0).UTC())
 	return f
@@ -115,13 +117,14 @@ type BytesField struct{ boxed[[]byte] }
 // Private, Lazy.
 func Bytes(name string, def []byte, opts ...FieldOption) *BytesField {
 	def = slices.Clone(def)
-	f := &BytesField{boxed[[]byte]{field: newField(name, opts), kind: "bytes", parse: parseBytes}}
+	f := &BytesField{boxed[[]byte]{field: newField(name, opts), kind: "bytes", parse: parseBytes, sent: parseBytes}}
 	f.restrict(lengths | checks)
 	validate := validator[[]byte](&f.field)
-	f.format = func(b *[]byte, _ *document.Limits) ([]byte, error) {
-		return checked(&f.field, len(*b), *b, validate, func() ([]byte, error) {
-			return quote(base64.StdEncoding.EncodeToString(*b))
-		})
+	f.text = func(b *[]byte, _ *document.Limits) ([]byte, error) {
+		return quote(base64.StdEncoding.EncodeToString(*b))
+	}
+	f.format = func(b *[]byte, l *document.Limits) ([]byte, error) {
+		return checked(&f.field, len(*b), *b, validate, func() ([]byte, error) { return f.text(b, l) })
 	}
 	f.fresh = func() []byte { return slices.Clone(def) }
 	f.checkDefault(def)

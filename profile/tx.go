@@ -28,7 +28,8 @@ type Tx struct {
 type ledger struct {
 	undo    []undo // in the order of the writes
 	changes changes
-	text    []byte // room for the encoding of a number
+	text    []byte  // room for the encoding of a number
+	origin  *origin // nil unless it is a change that somebody asked for by id
 }
 
 var ledgers = sync.Pool{New: func() any { return new(ledger) }}
@@ -47,7 +48,7 @@ func (tx *Tx) free() {
 	}
 	clear(l.undo)
 	clear(l.changes.list)
-	l.undo, l.changes = l.undo[:0], changes{list: l.changes.list[:0]}
+	l.undo, l.changes, l.origin = l.undo[:0], changes{list: l.changes.list[:0]}, nil
 	ledgers.Put(l)
 }
 
@@ -213,8 +214,12 @@ func free(txs []*Tx) {
 // the profiles are unlocked, deliver must be called.
 func commit(durable bool, txs ...*Tx) error {
 	if ws := sessionTxs(txs); len(ws) > 0 {
+		for _, tx := range txs {
+			tx.origin.begin(tx)
+		}
 		if err := session.Commit(durable, ws...); err != nil {
 			for _, tx := range txs {
+				tx.origin.undo(tx)
 				tx.rollbackSlots()
 			}
 			free(txs)
@@ -222,6 +227,7 @@ func commit(durable bool, txs ...*Tx) error {
 		}
 	}
 	for _, tx := range txs {
+		tx.origin.end(tx)
 		if tx.listens && len(tx.changes.list) > 0 {
 			tx.to, tx.direct = tx.p.extras().events.accept(tx.changes.list, tx.p.srv.opts.ManualEvents)
 		}

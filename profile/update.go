@@ -62,12 +62,11 @@ func (p *Profile) Update(fn func(*Tx) error, opts ...UpdateOption) error {
 }
 
 func (p *Profile) update(fn func(*Tx) error, durable bool) (*Tx, error) {
-	p.lock()
-	defer p.mu.Unlock()
-	tx, err := p.start(durable)
+	tx, err := p.lockForUpdate(durable)
 	if err != nil {
 		return nil, err
 	}
+	defer p.mu.Unlock()
 	defer func() {
 		if !tx.over { // fn has panicked, or ended its goroutine
 			tx.over = true
@@ -81,6 +80,26 @@ func (p *Profile) update(fn func(*Tx) error, durable bool) (*Tx, error) {
 		return nil, err
 	}
 	return tx, commit(durable, tx)
+}
+
+// lockForUpdate locks the profile and begins an update. While the profile is held
+// still it waits without the lock.
+func (p *Profile) lockForUpdate(durable bool) (*Tx, error) {
+	var thaw thawing
+	for {
+		p.lock()
+		tx, err := p.start(durable)
+		if err == nil {
+			return tx, nil
+		}
+		p.mu.Unlock()
+		if !errors.Is(err, session.ErrFrozen) {
+			return nil, err
+		}
+		if !thaw.wait(p) {
+			return nil, fmt.Errorf("update %v: %w: %w", p.key, ErrBusy, err)
+		}
+	}
 }
 
 // start begins an update. The profile is locked.
@@ -131,9 +150,10 @@ func (p *Profile) sync(ctx context.Context) error {
 // UpdateAll changes several profiles of one database's servers: all that fn
 // does to any of them happens, or nothing, also across any crash. The
 // transactions come in the order of ps. It is otherwise like Profile.Update,
-// and Lazy fields that it writes are journalled like any other. A profile that
-// is named twice or belongs to another session server is driver.ErrInvalid, and
-// one that is errored ErrErrored, as it could not keep its side.
+// and Lazy fields that it writes are journalled like any other. If one of them is
+// held still for a trade, all wait for that. A profile that is named twice or
+// belongs to another session server is driver.ErrInvalid, and one that is errored
+// ErrErrored, as it could not keep its side.
 func UpdateAll(ps []*Profile, fn func([]*Tx) error, opts ...UpdateOption) error {
 	ctx, err := durability(opts)
 	if err != nil {
@@ -162,18 +182,11 @@ func updateAll(ps []*Profile, fn func([]*Tx) error, durable bool) ([]*Tx, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range sorted {
-		p.lock()
-	}
-	defer func() {
-		for _, p := range sorted {
-			p.mu.Unlock()
-		}
-	}()
-	txs, err := startAll(ps)
+	txs, err := lockAllForUpdate(ps, sorted)
 	if err != nil {
 		return nil, err
 	}
+	defer unlockAll(sorted)
 	ended := false
 	defer func() {
 		if !ended {
@@ -192,6 +205,34 @@ func updateAll(ps []*Profile, fn func([]*Tx) error, durable bool) ([]*Tx, error)
 		return nil, err
 	}
 	return txs, commit(durable, txs...)
+}
+
+// lockAllForUpdate locks profiles, in the order of sorted, and begins an update of
+// them. While one of them is held still it waits without any lock.
+func lockAllForUpdate(ps, sorted []*Profile) ([]*Tx, error) {
+	var thaw thawing
+	for {
+		for _, p := range sorted {
+			p.lock()
+		}
+		txs, err := startAll(ps)
+		if err == nil {
+			return txs, nil
+		}
+		unlockAll(sorted)
+		if !errors.Is(err, session.ErrFrozen) {
+			return nil, err
+		}
+		if !thaw.wait(sorted...) {
+			return nil, fmt.Errorf("update %d profiles: %w: %w", len(ps), ErrBusy, err)
+		}
+	}
+}
+
+func unlockAll(ps []*Profile) {
+	for _, p := range ps {
+		p.mu.Unlock()
+	}
 }
 
 func endAll(txs []*Tx) {

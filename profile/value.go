@@ -16,7 +16,9 @@ type ValueField[T any] struct{ boxed[T] }
 // If T is a struct, a stored value that lacks some of its members has the
 // default's there. Options: Validate[T], Private, Lazy.
 func Value[T any](name string, def T, opts ...FieldOption) *ValueField[T] {
-	f := &ValueField[T]{boxed[T]{field: newField(name, opts), kind: reflect.TypeFor[T]().String()}}
+	f := &ValueField[T]{boxed[T]{
+		field: newField(name, opts), kind: reflect.TypeFor[T]().String(), text: encode[T], sent: decodeSent[T],
+	}}
 	f.restrict(checks)
 	validate := validator[T](&f.field)
 	f.format = func(v *T, l *document.Limits) ([]byte, error) {

@@ -79,6 +79,9 @@ func (p *Profile) holders() string {
 //
 //go:noinline
 func hold(p *Profile, fn func(*Tx) error, tx *Tx) error {
+	if p.failed != nil && p.failed.err == ErrCopy {
+		return p.erroredErr("update")
+	}
 	err := fn(tx)
 	runtime.KeepAlive(p)
 	return err

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 // Limits of calls between servers.
 const (
 	MaxCall     = 128 << 10 // bytes of a question and of an answer
+	MaxVerb     = 100       // bytes of what is asked
 	callsAtOnce = 256       // questions that a server deals with at a time
 )
 
@@ -48,7 +50,10 @@ func (srv *Server) Ask(ctx context.Context, lease, verb string, body []byte) ([]
 	if err != nil {
 		return nil, fmt.Errorf("ask %q: %w", verb, err)
 	}
-	if len(body) > MaxCall {
+	switch {
+	case verb == "" || len(verb) > MaxVerb:
+		return nil, fmt.Errorf("ask %.100q: %w: a verb of %d bytes, 1 to %d allowed", verb, driver.ErrInvalid, len(verb), MaxVerb)
+	case len(body) > MaxCall:
 		return nil, fmt.Errorf("ask %q: %w: %d bytes, at most %d", verb, driver.ErrInvalid, len(body), MaxCall)
 	}
 	answer := make(chan call, 1)
@@ -67,7 +72,7 @@ func (srv *Server) Ask(ctx context.Context, lease, verb string, body []byte) ([]
 	from := srv.lease.id
 	srv.mu.Unlock()
 	if !srv.publish(to, message{Call: &call{ID: id, From: from, Verb: verb, Body: body}}) {
-		return nil, fmt.Errorf("ask %q: %w: there is no bus", verb, ErrNoAnswer)
+		return nil, fmt.Errorf("ask %q: %w: there is no bus, or it takes no messages", verb, ErrNoAnswer)
 	}
 	select {
 	case a := <-answer:
@@ -123,7 +128,7 @@ func (srv *Server) answerCall(m *call, answer call) {
 		err = errors.New("the answer is too large")
 	}
 	if err != nil {
-		text := err.Error()
+		text := cmp.Or(err.Error(), "an error without a text")
 		answer.Error = strings.ToValidUTF8(text[:min(len(text), 1<<10)], "?")
 	} else {
 		answer.Body = body

@@ -19,6 +19,10 @@
 //	~unfinished                      a copy into this database is not whole yet: no lease is taken
 //	~confirm                         written by package store
 //
+// What lies beside a root, under <kind>/<id>/ or elsewhere, belongs to the
+// packages above. This one writes it with the root, as it is told to by
+// [Tx.Attach], and does not read it.
+//
 // All changes to them are conditional commits, and a version that has passed
 // refuses whoever names it. That alone is the fence: clocks shorten waiting and
 // trust, and no promise rests on one.
@@ -53,7 +57,9 @@
 //	             ↺ saved, taken over
 //
 // A root's lock has a position: the number of the last append of the lease that
-// its data holds. Unlocked roots have none, as they hold everything.
+// its data holds. Unlocked roots have none, as they hold everything. A root also
+// has a revision, which counts the updates that were ever made of its data, lazy
+// ones aside; and, if they were given, the reasons of those that are new in it.
 //
 // # The journal
 //
@@ -79,6 +85,52 @@
 // The journal is bounded: sessions with the oldest records are saved first,
 // and what all roots hold is deleted. A session that cannot be saved appends its
 // whole state as one record, which stands for all before it.
+//
+// # The outbox
+//
+// An update may attach entries beside the root: what belongs to its key is put or
+// deleted, and a message to another key is created if it is absent. They have no
+// conditions, as the root's version fences them; so they never refuse a save. They
+// are in the journal's record with the changes, and after that in the outbox of
+// the session, until the next commit of the root, which writes them with it,
+// whatever its cause: a save, which begins at once for their sake, a release, a
+// settling, a take-over. A save takes those alone that were appended, like the
+// changes. A record of the whole state carries the outbox along, and a save that
+// fails gives it back. So an update and what is attached to it are both in the
+// database after any crash, or neither is.
+//
+// # Rings and questions
+//
+// A message to a key that another server holds is found there at the next
+// opening. To make that sooner, its holder is rung when it has landed, by the bus,
+// or by an entry among the requests if there is none. If a server may have missed
+// messages of the bus, all its sessions are rung.
+//
+// [Server.Ask] puts a question to another server by the bus, and waits for the
+// answer. Both may be lost, and dealt with twice, so no promise rests on them.
+//
+// # Standing still
+//
+// A change of several keys, wherever they are open, is one commit of all their
+// roots: an exchange. Each holder freezes its session for it, and tells the
+// version at which the root stands; the exchange names those, and bears a version
+// that every holder was told before.
+//
+//	       Freeze          all is saved          Release
+//	open ─────────▶ freezing ─────────▶ still ─────────────▶ open
+//	                    │                ↺ Settle             ▲
+//	                    └───────── refused, or too late ──────┘
+//
+// From the start of the freeze, updates get [ErrFrozen]. While the session is
+// still, its root holds everything: no record follows its position, no save is
+// under way and none begins, and a closing waits. So one commit comes next, the
+// exchange or the holder's own, and the other is refused for ever. A holder who
+// does not know which settles: it commits a version of its own with the same
+// data. If that is taken, the exchange cannot happen any more. If it is refused and
+// the root bears the announced version, the exchange happened, and the session
+// takes on what it wrote: memory first, then the journal, and only then is it saved
+// again. If the root is in other hands, the session is lost. Who takes a key over
+// from a dead holder, or settles it, moves the root too, and so decides as well.
 //
 // # What ends a session
 //
@@ -119,4 +171,7 @@
 //     until it is sealed; then as if killed.
 //   - Database killed: nothing that was answered.
 //   - Changes marked lazy: those since the last save of the session.
+//   - What is attached to an update: with the update, and never alone.
+//   - An exchange: nothing. It is in all its roots, or in none.
+//   - What is rung or asked by the bus: anything, at any time.
 package session

@@ -29,12 +29,14 @@ import (
 // taken, the exchange never can be. If the holder dies meanwhile, whoever takes
 // the key over moves the root likewise.
 
-// Frozen is a session that is held still for an exchange. Release ends it.
+// Frozen is a session that is held still for an exchange. Release ends it. One
+// goroutine at a time uses it.
 type Frozen struct {
 	s         *Session
 	announced driver.Version
-	at        driver.Version // of the root
-	still     bool           // everything is saved, and no save begins; the session's mu guards it
+	at        driver.Version   // of the root
+	steps     []driver.Version // that Settle tried to give to the root
+	still     bool             // everything is saved, and no save begins; the session's mu guards it
 	thawed    chan struct{}
 }
 
@@ -58,11 +60,7 @@ func (s *Session) Freeze(ctx context.Context, announced driver.Version) (*Frozen
 		}
 	}
 	for {
-		err := s.Save(ctx)
-		done := false
-		if err == nil {
-			done, err = f.quiet()
-		}
+		done, err := f.quieten(ctx)
 		switch {
 		case err != nil:
 			f.Release()
@@ -71,6 +69,18 @@ func (s *Session) Freeze(ctx context.Context, announced driver.Version) (*Frozen
 			return f, nil
 		}
 	}
+}
+
+// quieten saves what there is, and reports whether that was all.
+func (f *Frozen) quieten(ctx context.Context) (bool, error) {
+	if err := f.s.Save(ctx); err != nil {
+		return false, err
+	}
+	done, appending, err := f.quiet()
+	if appending {
+		err = f.s.lease.whenIdle(ctx)
+	}
+	return done, err
 }
 
 // take makes the session's updates stop, or returns a channel to wait for.
@@ -88,21 +98,47 @@ func (f *Frozen) take() (before <-chan struct{}, err error) {
 	return nil, nil
 }
 
-// quiet reports whether nothing is left to be saved, and keeps it so.
-func (f *Frozen) quiet() (bool, error) {
+// quiet reports whether nothing is left to be saved, and keeps it so. It also
+// reports whether a record of the session is being appended, after which there
+// will be.
+func (f *Frozen) quiet() (done, appending bool, err error) {
 	s := f.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.state == stateLost:
-		return false, s.err
+		return false, false, s.err
 	case s.state != stateOpen:
-		return false, ErrClosed
+		return false, false, ErrClosed
 	case s.changedLocked() || s.saving != nil || s.latestLocked() != nil || len(s.outbox) > 0 || s.mark != "":
-		return false, nil
+		return false, false, nil
+	}
+	switch covered, appending := s.coveredLocked(); {
+	case appending:
+		return false, true, nil
+	case !covered:
+		s.dirtied()
+		return false, false, nil
 	}
 	f.still, f.at = true, s.version
-	return true, nil
+	return true, false, nil
+}
+
+// coveredLocked reports whether no record of the session follows its root's
+// position, and whether one is being appended. The session has nothing that is
+// not saved: so only a whole state can follow, which was appended when the save
+// did not come. To replay it would undo the exchange. One that waits for an append
+// is not needed any more.
+func (s *Session) coveredLocked() (covered, appending bool) {
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	own := func(w whole) bool { return w.s == s }
+	l.wholes = slices.DeleteFunc(l.wholes, own)
+	if l.flight != nil && slices.ContainsFunc(l.flight.wholes, own) {
+		return false, true
+	}
+	return s.oldest == 0 && s.next == 0, false
 }
 
 // stillLocked reports whether the session is held still.
@@ -126,7 +162,8 @@ func (f *Frozen) Version() driver.Version { return f.at }
 func (f *Frozen) Session() *Session { return f.s }
 
 // Release lets the session go on. It is for an exchange that was never sent or
-// that was refused, and for the end after Settle. A second call does nothing.
+// that was refused, and for the end after Settle; an exchange that may have
+// happened must be settled first. A second call does nothing.
 func (f *Frozen) Release() {
 	s := f.s
 	s.mu.Lock()
@@ -135,10 +172,15 @@ func (f *Frozen) Release() {
 		return
 	}
 	s.frozen = nil
+	if f.still {
+		// The root has what is adopted already: no save may take it back.
+		s.adopted = s.latestLocked()
+	}
 	close(f.thawed)
 	saves := s.trySaveLocked(nil)
 	s.mu.Unlock()
 	s.srv.db.Go(saves...)
+	s.tellExchange()
 }
 
 // Settle finds out whether the exchange happened. If it did, the session's next
@@ -158,6 +200,10 @@ func (f *Frozen) Settle(ctx context.Context) (changed document.Delta, happened b
 		case e.Version == f.announced:
 			changed, err = f.adopt(r)
 			return changed, err == nil, err
+		case slices.Contains(f.steps, e.Version):
+			// A step of ours, whose answer did not come. What was only read may yet be
+			// lost with a database that fails over; so one more is made, and answered.
+			f.stoodAt(e.Version)
 		case e.Version != f.at:
 			f.s.lose(fmt.Errorf("%w: the root is at %v, this session left it at %v", ErrHistoryLost, e.Version, f.at))
 			return nil, false, f.s.Err()
@@ -173,10 +219,15 @@ func (f *Frozen) Settle(ctx context.Context) (changed document.Delta, happened b
 
 // Committed is Settle for who has made the exchange himself and knows that it
 // happened.
-func (f *Frozen) Committed() {
+func (f *Frozen) Committed() { f.stoodAt(f.announced) }
+
+// stoodAt notes the version of the root.
+func (f *Frozen) stoodAt(v driver.Version) {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	f.s.version, f.at = f.announced, f.announced
+	if f.s.frozen == f {
+		f.s.version, f.at = v, v
+	}
 }
 
 // adopt takes the root that the exchange wrote as the session's own.
@@ -199,24 +250,43 @@ func (f *Frozen) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	position, ok := s.positionLocked()
-	if !ok {
-		s.mu.Unlock()
-		return fmt.Errorf("%w: the journal moved under a frozen session", ErrLost)
+	value, err := f.stillValue()
+	if err != nil {
+		return err
 	}
-	value := append(s.dataLocked(s.head.append(nil, position, s.revision)), '}')
-	s.mu.Unlock()
+	f.steps = append(f.steps, id)
 	_, err = s.srv.db.Commit(ctx, store.Attempt{
 		Batch: driver.Batch{ID: id, Writes: []driver.Write{{Key: s.rootKey, Version: f.at, Value: value, Retain: s.srv.opts.Retention}}},
 		Lane:  store.Waited,
 	})
 	if err == nil {
-		s.mu.Lock()
-		s.version, f.at = id, id
-		s.mu.Unlock()
+		f.stoodAt(id)
 	}
 	return err
+}
+
+// stillValue returns the root as the session has it. A session that was lost
+// writes nothing any more.
+func (f *Frozen) stillValue() ([]byte, error) {
+	s := f.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateLost || s.frozen != f {
+		return nil, f.overLocked()
+	}
+	position, ok := s.positionLocked()
+	if !ok {
+		return nil, fmt.Errorf("%w: it was changed before it was settled", driver.ErrInvalid)
+	}
+	return append(s.dataLocked(s.head.append(nil, position, s.revision)), '}'), nil
+}
+
+// overLocked is why the session is not held still any more.
+func (f *Frozen) overLocked() error {
+	if f.s.err != nil {
+		return f.s.err
+	}
+	return fmt.Errorf("change %v: it is not frozen any more: %w", f.s.key, ErrClosed)
 }
 
 // Begin is Session.Begin for who holds the session still, to apply what the
@@ -226,12 +296,8 @@ func (f *Frozen) Begin() (*Tx, error) {
 	s := f.s
 	s.mu.Lock()
 	if s.frozen != f || s.state == stateLost || s.state == stateClosed {
-		err := s.err
-		s.mu.Unlock()
-		if err == nil {
-			err = fmt.Errorf("change %v: it is not frozen any more: %w", s.key, ErrClosed)
-		}
-		return nil, err
+		defer s.mu.Unlock()
+		return nil, f.overLocked()
 	}
 	return &s.tx, nil
 }
@@ -265,6 +331,9 @@ func (srv *Server) Announce() (driver.Version, error) { return srv.db.NewVersion
 // ReadStill reads the roots of frozen sessions, each at the version that its
 // holder told, in the order of keys. It is store.ErrConflict if one has moved.
 func (srv *Server) ReadStill(ctx context.Context, keys []Key, at []driver.Version) ([]*Still, error) {
+	if len(keys) != len(at) {
+		return nil, fmt.Errorf("read frozen keys: %w: %d keys, %d versions", driver.ErrInvalid, len(keys), len(at))
+	}
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.String()
@@ -297,19 +366,16 @@ func (srv *Server) ReadStill(ctx context.Context, keys []Key, at []driver.Versio
 // Nil means that it happened and is on disk; store.ErrConflict that it did not and
 // never will, as one of the roots had moved; store.ErrLate that it was not sent
 // before ctx's deadline; any other error, that it may happen or not: those who
-// hold the keys find out by Settle. The reason goes into each root's history.
+// hold the keys find out by Settle. The reason, of which MaxReason bytes are kept,
+// goes into each root's history.
 func (srv *Server) Exchange(ctx context.Context, announced driver.Version, stills []*Still, reason string) error {
 	b := driver.Batch{ID: announced}
 	for _, st := range stills {
-		r := *st.root
-		r.Revision, r.Reason, r.By = st.Revision+1, reason, srv.opts.Name
-		value, err := r.append(nil, st.Document.AppendJSON)
+		w, err := srv.exchanged(st, announced, reason)
 		if err != nil {
-			return err
+			return fmt.Errorf("exchange of %d keys: %w", len(stills), err)
 		}
-		b.Writes = append(b.Writes, driver.Write{
-			Key: st.Key.String(), Version: st.at, Value: value, Retain: srv.opts.Retention, Mark: true,
-		})
+		b.Writes = append(b.Writes, w)
 	}
 	slices.SortFunc(b.Writes, func(x, y driver.Write) int { return strings.Compare(x.Key, y.Key) })
 	at := store.Attempt{Batch: b, Lane: store.Waited}
@@ -320,6 +386,25 @@ func (srv *Server) Exchange(ctx context.Context, announced driver.Version, still
 		return fmt.Errorf("exchange of %d keys: %w", len(stills), err)
 	}
 	return nil
+}
+
+// exchanged is what an exchange makes of one root: the revision grows if the
+// document was changed, as it does in the holder's memory when he applies that,
+// and the root is marked: no feed tells that change before he does.
+func (srv *Server) exchanged(st *Still, announced driver.Version, reason string) (driver.Write, error) {
+	before, err := srv.parse(st.root, st.Key.String())
+	if err != nil {
+		return driver.Write{}, err
+	}
+	r := *st.root
+	if r.Reason, r.By = keptReason(reason), ""; r.Reason != "" {
+		r.By = srv.opts.Name
+	}
+	if len(document.Diff(before.doc, st.Document)) > 0 {
+		r.Revision, r.Exchange = r.Revision+1, announced
+	}
+	value, err := r.append(nil, st.Document.AppendJSON)
+	return driver.Write{Key: st.Key.String(), Version: st.at, Value: value, Retain: srv.opts.Retention, Mark: true}, err
 }
 
 // Owner is who has a key, as its root tells.

@@ -138,7 +138,10 @@ func (l *lease) beginLocked(renew bool) {
 	l.flight = a
 	l.srv.db.Go(store.Attempt{
 		Batch: batch, Lane: store.Urgent, Tries: -1,
-		Done: func(_ driver.Moment, err error) { l.done(a, err) },
+		Done: func(at driver.Moment, err error) {
+			l.srv.wall.heard(at)
+			l.done(a, err)
+		},
 	})
 }
 
@@ -161,10 +164,14 @@ func (l *lease) buildLocked(renew bool) (*appending, driver.Batch, error) {
 	}
 	if len(l.queue) > 0 || len(l.wholes) > 0 {
 		a.first = l.number + 1
-		for _, value := range l.encodeLocked(a) {
+		p := l.encodeLocked(a)
+		for i, value := range p.values {
 			l.number++
 			a.sizes = append(a.sizes, len(value))
 			b.Writes = append(b.Writes, driver.Write{Key: journalKey(l.id, l.number), Value: value})
+			if l.feed > 0 {
+				b.Writes = append(b.Writes, driver.Write{Key: feedKey(l.id, l.number), Value: feedValue(p.births[i], value)})
+			}
 		}
 		a.number = l.number
 	}
@@ -174,20 +181,20 @@ func (l *lease) buildLocked(renew bool) (*appending, driver.Batch, error) {
 // encodeLocked moves groups from the queue to the append and encodes them as
 // the values of one entry, or of several if a single group is too much for one.
 // Their ledgers have turned and do not change any more.
-func (l *lease) encodeLocked(a *appending) [][]byte {
+func (l *lease) encodeLocked(a *appending) pages {
 	var p pages
 	for len(l.wholes) > 0 && p.bytes < appendBytes {
 		w := l.wholes[0]
 		l.wholes[0] = whole{}
 		l.wholes = l.wholes[1:]
 		p.add(&record{
-			session: w.s.id, key: w.s.rootKey, kind: recordWhole,
+			session: w.s.id, birth: w.s.birth, key: w.s.rootKey, kind: recordWhole,
 			revision: w.held.revision, body: w.body, outbox: w.held.outbox, reasons: w.held.reasons,
 		})
 		a.wholes = append(a.wholes, w)
 	}
 	if len(l.wholes) > 0 || len(a.wholes) > 0 && p.bytes >= appendBytes {
-		return p.values // changes come after the states that they are built on
+		return p // changes come after the states that they are built on
 	}
 	for len(l.queue) > 0 && (len(a.groups) == 0 || p.bytes < appendBytes) {
 		g := l.queue[0]
@@ -195,14 +202,14 @@ func (l *lease) encodeLocked(a *appending) [][]byte {
 		l.queue = l.queue[1:]
 		for _, c := range g {
 			c.bytes = p.add(&record{
-				session: c.s.id, key: c.s.rootKey, kind: recordDelta, revision: c.after,
+				session: c.s.id, birth: c.s.birth, key: c.s.rootKey, kind: recordDelta, revision: c.after,
 				body: c.ledger.now.AppendBinary(nil), outbox: c.outbox, reasons: c.reasons,
 			})
 		}
 		a.groups = append(a.groups, g)
 		a.records = append(a.records, g...)
 	}
-	return p.values
+	return p
 }
 
 // pageBytes is what one journal entry holds, unless a single record is larger.
@@ -211,18 +218,19 @@ const pageBytes = 8 << 20
 // pages are the values of journal entries under construction.
 type pages struct {
 	values [][]byte
-	bytes  int // in all
+	births [][]driver.Version // of the roots that each one's records belong to
+	bytes  int                // of the values in all
 }
 
 // add appends a record and returns its size.
 func (p *pages) add(r *record) int {
 	last := len(p.values) - 1
 	if last < 0 || len(p.values[last]) > pageBytes {
-		p.values = append(p.values, []byte{journalFormat})
+		p.values, p.births = append(p.values, []byte{journalFormat}), append(p.births, nil)
 		last++
 	}
 	before := len(p.values[last])
-	p.values[last] = appendRecord(p.values[last], r)
+	p.values[last], p.births[last] = appendRecord(p.values[last], r), append(p.births[last], r.birth)
 	size := len(p.values[last]) - before
 	p.bytes += size
 	return size
@@ -310,6 +318,9 @@ func (l *lease) beginNextLocked() {
 // then those whose saves it makes possible. It does not wait for a session's lock:
 // an update that hangs must not cost the server its lease.
 func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
+	for _, c := range a.records {
+		c.tellDurable()
+	}
 	for _, fn := range waiters {
 		fn(nil)
 	}
@@ -322,6 +333,11 @@ func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
 	for _, s := range press {
 		s.soon(func() { saves = s.wantSaveLocked(CauseJournal, saves) }, func() {
 			l.srv.db.Go(s.wantSaveLocked(CauseJournal, nil)...)
+		})
+	}
+	for _, w := range a.wholes {
+		w.s.soon(func() { saves = w.s.toldLocked(saves) }, func() {
+			l.srv.db.Go(w.s.toldLocked(nil)...)
 		})
 	}
 	l.srv.db.Go(saves...)
@@ -607,9 +623,12 @@ func (h *oldestFirst) note(s *Session, number uint64) {
 	}
 }
 
-// replace says that a session's record stands for all before it.
+// replace says that a session's record stands for all before it. If the root
+// holds all those by now, the record need not be kept; but it lies there, and
+// would be replayed.
 func (h *oldestFirst) replace(s *Session, number uint64) {
 	if s.oldest == 0 {
+		s.next = number
 		return
 	}
 	s.oldest, s.next, s.pressed = number, number, false

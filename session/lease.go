@@ -104,8 +104,9 @@ func (e *leaseEntry) dead(session driver.Version) bool {
 // A session's lock is taken before turning, and neither is taken under mu,
 // except turning.
 type lease struct {
-	srv *Server
-	id  driver.Version
+	srv  *Server
+	id   driver.Version
+	feed time.Duration // how long what it appends is kept for followers; 0: not at all
 
 	suspended atomic.Bool
 	over      atomic.Bool // lost or closed: sessions can no longer change
@@ -154,12 +155,16 @@ func (srv *Server) take() (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
+	writes := []driver.Write{{Key: leaseKey(id), Value: value}}
+	if writes, err = l.openStream(writes); err != nil {
+		return nil, err
+	}
 	sent := time.Now()
-	_, err = srv.db.Commit(srv.ctx, store.Attempt{
+	at, err := srv.db.Commit(srv.ctx, store.Attempt{
 		Batch: driver.Batch{
 			ID:     id,
 			Checks: []driver.Check{{Key: UnfinishedKey()}},
-			Writes: []driver.Write{{Key: leaseKey(id), Value: value}},
+			Writes: writes,
 		},
 		Lane:  store.Urgent,
 		Tries: -1,
@@ -171,6 +176,7 @@ func (srv *Server) take() (*lease, error) {
 		srv.drop(leaseKey(id)) // it may have been taken, or may yet be
 		return nil, fmt.Errorf("take a lease: %w", err)
 	}
+	srv.wall.heard(at)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.renewed, l.heard, l.stood = sent, time.Now(), time.Now()

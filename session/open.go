@@ -322,6 +322,7 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 	switch {
 	case err == nil:
 		op.srv.ringAll(h.outbox)
+		s.tellExchange()
 		return s, nil
 	case errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain):
 		op.wake() // somebody was faster: look again at once
@@ -339,7 +340,7 @@ func (s *Session) firstValue(h *held) ([]byte, error) {
 		value := s.head.append(nil, s.lock.Position, h.revision)
 		return append(h.doc.AppendJSON(value), '}'), nil
 	}
-	r := root{Birth: s.birth, Lock: &s.lock, Revision: h.revision, Reason: h.reasons.String()}
+	r := root{Birth: s.birth, Exchange: s.exchange, Lock: &s.lock, Revision: h.revision, Reason: h.reasons.String(), By: s.srv.opts.Name}
 	return r.append(nil, h.doc.AppendJSON)
 }
 
@@ -359,12 +360,12 @@ func (op *opening) newSession(l *lease, r *root, h *held) (*Session, error) {
 		lock: lock{Lease: l.id, Session: id, Server: op.srv.opts.Name, Since: id.Time().UTC(), Position: position},
 	}
 	if r != nil {
-		s.birth = r.Birth
+		s.birth, s.exchange = r.Birth, r.Exchange
 	}
 	s.tx.s = s
 	s.opening.Store(true)
 	locked := s.lock
-	if s.head, err = newHeader(root{Birth: s.birth, Lock: &locked}); err != nil {
+	if s.head, err = newHeader(root{Birth: s.birth, Exchange: s.exchange, Lock: &locked}); err != nil {
 		return nil, err
 	}
 	return s, nil

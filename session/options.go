@@ -44,6 +44,11 @@ type Options struct {
 	// Retention says which versions of a player are kept. Nil means
 	// store.DefaultRetention.
 	Retention *driver.Retention
+	// Feed is how long what this server appends to its journal is also kept for
+	// other programs, which follow the changes of all players: see package feed.
+	// It costs a second copy of what is journalled. MinFeed to MaxFeed. Zero keeps
+	// nothing; FeedIfKept does as the others do.
+	Feed time.Duration
 	// Bus makes hand-over faster. Nil means that requests travel through the
 	// database only.
 	Bus Bus
@@ -111,6 +116,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: append every %v, 1ms to 10s allowed", driver.ErrInvalid, o.AppendEvery)
 	case o.JournalBytes < 64<<10 || o.JournalBytes > 1<<30:
 		return fmt.Errorf("%w: journal of %d bytes, 64 KiB to 1 GiB allowed", driver.ErrInvalid, o.JournalBytes)
+	case o.Feed != 0 && o.Feed != FeedIfKept && (o.Feed < MinFeed || o.Feed > MaxFeed):
+		return fmt.Errorf("%w: feed of %v, %v to %v allowed", driver.ErrInvalid, o.Feed, MinFeed, MaxFeed)
 	case o.Limits.Size > MaxDocument:
 		return fmt.Errorf("%w: documents of %d bytes, at most %d", driver.ErrInvalid, o.Limits.Size, MaxDocument)
 	case o.HandOverTime < 0:

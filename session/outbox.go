@@ -125,8 +125,10 @@ func decodeOutbox(b []byte) (o outbox, rest []byte, err error) {
 func (tx *Tx) Attach(w driver.Write) error {
 	s := tx.s
 	switch {
-	case w.Mode == driver.Expect || w.Mode == driver.Once && w.Delete || w.Retain != nil || w.Mark:
+	case w.Mode != driver.Always && w.Mode != driver.Once || w.Mode == driver.Once && w.Delete || w.Retain != nil || w.Mark:
 		return fmt.Errorf("attach %q to %v: %w: a write without conditions is wanted", w.Key, s.key, driver.ErrInvalid)
+	case w.Delete && w.Value != nil:
+		return fmt.Errorf("attach %q to %v: %w: a deletion with a value", w.Key, s.key, driver.ErrInvalid)
 	case w.Key == s.rootKey || !w.Version.IsZero():
 		return fmt.Errorf("attach %q to %v: %w: the root is not for it", w.Key, s.key, driver.ErrInvalid)
 	}
@@ -162,8 +164,11 @@ func (s *Session) outboxesLocked() []outbox {
 // Because gives the update a reason, of which MaxReason bytes are kept: it goes
 // into the journal with the update, and into the version that the next save
 // makes. A later call replaces it.
-func (tx *Tx) Because(reason string) {
-	tx.reason = strings.ToValidUTF8(reason[:min(len(reason), MaxReason)], "")
+func (tx *Tx) Because(reason string) { tx.reason = keptReason(reason) }
+
+// keptReason is what is kept of a reason.
+func keptReason(reason string) string {
+	return strings.ToValidUTF8(reason[:min(len(reason), MaxReason)], "")
 }
 
 // Revision returns the revision that the document will have if the update

@@ -25,7 +25,8 @@ const (
 // record is one session's part of one append.
 type record struct {
 	session  driver.Version
-	key      string // of the root
+	birth    driver.Version // of the root; it is in the feed only
+	key      string         // of the root
 	kind     recordKind
 	revision uint64 // of the document, with this record applied
 	body     []byte

@@ -50,6 +50,9 @@ func (srv *Server) ringHolder(insist bool, key string, held *lock) {
 	if srv.publish(held.Lease, message{Ring: key}) && !insist {
 		return
 	}
+	if !srv.held(key, held) {
+		return // nobody would delete the entry, or it is not needed
+	}
 	value, err := json.Marshal(request{Key: key, Session: held.Session, From: l.id, Server: srv.opts.Name, Ring: true})
 	if err != nil {
 		return
@@ -63,6 +66,21 @@ func (srv *Server) ringHolder(insist bool, key string, held *lock) {
 		Lane:  store.Waited,
 		Tries: -1,
 	})
+}
+
+// held reports whether a lock is still in a root and somebody holds it. Who has
+// taken the key since looks for himself.
+func (srv *Server) held(key string, l *lock) bool {
+	snap, err := srv.db.Read(srv.ctx, leaseKey(l.Lease), key)
+	if err != nil {
+		return false // the server is closing
+	}
+	entry, err := decodeLease(&snap.Entries[0])
+	if err != nil || entry.dead(l.Session) {
+		return false
+	}
+	r, err := decodeRoot(&snap.Entries[1])
+	return err == nil && r != nil && r.Lock.names(l.Lease, l.Session)
 }
 
 // rung tells the keeper of an open session that there is something new for it.

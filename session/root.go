@@ -16,9 +16,12 @@ const rootFormat = 1
 // root is what is stored under a key, as JSON that people can read.
 type root struct {
 	Format int            `json:"format"`
-	Birth  driver.Version `json:"birth"`            // id of the version that created it
-	Lock   *lock          `json:"lock,omitempty"`   // nil: nobody owns it, and it holds everything
-	Erased bool           `json:"erased,omitempty"` // a tombstone
+	Birth  driver.Version `json:"birth"` // id of the version that created it
+	// Exchange is the version of an exchange that the data hold and that no record
+	// of the feed tells yet.
+	Exchange driver.Version `json:"exchange,omitzero"`
+	Lock     *lock          `json:"lock,omitempty"`   // nil: nobody owns it, and it holds everything
+	Erased   bool           `json:"erased,omitempty"` // a tombstone
 	// Revision counts the changes that were ever made of the data, lazy ones aside.
 	Revision uint64  `json:"revision"`
 	Reason   string  `json:"reason,omitempty"` // of the operator whose act this version is, or of changes in it

@@ -107,6 +107,7 @@ func (s *Session) appendedLocked(c *changes, saves []store.Attempt) []store.Atte
 	case s.pending:
 		s.pending = nil
 	}
+	s.adoptedLocked(c)
 	s.tail += c.bytes
 	s.outbox, s.reasons = s.outbox.with(c.outbox...), s.reasons.with(c.reasons...)
 	switch {
@@ -127,11 +128,11 @@ const minTail = 16 << 10
 // none is under way, and everything up to the journal's last turn is on disk.
 // What changed in the present turn is taken back in what is saved.
 func (s *Session) trySaveLocked(saves []store.Attempt) []store.Attempt {
-	if s.saving != nil || s.state == stateClosed || s.state == stateLost || s.turned != nil || s.stillLocked() {
+	if s.saving != nil || s.state == stateClosed || s.state == stateLost || s.turned != nil || s.stillLocked() || s.adopted != nil {
 		return saves
 	}
 	final := s.state == stateClosing
-	if final && s.pending != nil {
+	if final && (s.pending != nil || s.tellingLocked()) {
 		return saves
 	}
 	ready := slices.ContainsFunc(s.waiters, s.ready)
@@ -257,7 +258,7 @@ func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
 		dst = s.head.append(dst, position, revision)
 		return append(s.dataLocked(dst), '}'), nil
 	}
-	r := root{Birth: s.birth, Revision: revision, Reason: sv.marked}
+	r := root{Birth: s.birth, Exchange: s.exchange, Revision: revision, Reason: sv.marked}
 	if r.Reason == "" {
 		r.Reason = s.reasons.String()
 	}
@@ -303,7 +304,7 @@ func (s *Session) dirtied() {
 func (s *Session) appendWhole() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == stateLost || s.state == stateClosed || s.turned != nil {
+	if s.state == stateLost || s.state == stateClosed || s.turned != nil || s.stillLocked() || s.adopted != nil {
 		return // not now; the next append asks again
 	}
 	l := s.lease
@@ -357,6 +358,7 @@ func (s *Session) landed(sv *saving) {
 	s.lease.unsaved.saved(s, next)
 	s.lease.mu.Unlock()
 	s.mu.Lock()
+	s.tellLazyLocked(sv)
 	s.version, s.saving = sv.id, nil
 	final := sv.final && s.state == stateClosing
 	var closers []func(error)

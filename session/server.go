@@ -46,6 +46,7 @@ type Server struct {
 	unsub    func()              // from the bus
 	bell     chan struct{}       // level: look into the database now
 	calls    calls
+	wall     wallClock
 	chores   chores
 }
 
@@ -99,6 +100,9 @@ func Open(ctx context.Context, db *store.DB, o *Options) (*Server, error) {
 		return nil, err
 	}
 	srv.work(srv.watch)
+	if opts.Feed != 0 {
+		srv.work(srv.tendFeed)
+	}
 	return srv, nil
 }
 

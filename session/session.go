@@ -45,6 +45,7 @@ type Session struct {
 	handing atomic.Bool   // a hand-over is under way
 	opening atomic.Bool   // whoever opens it has not got it yet
 	done    chan struct{} // closed when it has ended
+	durable atomic.Pointer[func(Durable)] // who is told of what is on disk
 
 	reopened chan struct{} // nil, or closed when a closing was refused; the server's mu guards it
 
@@ -52,18 +53,20 @@ type Session struct {
 	doc      *document.Document
 	tx       Tx
 	state    state
-	err      error     // why it ended, or nil
-	pending  *changes  // of the journal's current turn, or of one that turned since
-	turned   *changes  // of a former turn, not yet answered
-	lazy     ledger    // changes that are not for the journal
-	unsaved  ledger    // only was: what the paths changed since the last snapshot for a save held then
-	revision uint64    // of the document
-	outbox   outbox    // appended, and in no save yet
-	reasons  reasons   // likewise
-	frozen   *Frozen   // nil, or who holds the session still
-	dirty    bool      // changed since that snapshot, other than lazily
-	since    time.Time // of the oldest change that is not saved
-	tail     int       // bytes appended since that snapshot
+	err      error          // why it ended, or nil
+	pending  *changes       // of the journal's current turn, or of one that turned since
+	turned   *changes       // of a former turn, not yet answered
+	lazy     ledger         // changes that are not for the journal
+	unsaved  ledger         // only was: what the paths changed since the last snapshot for a save held then
+	revision uint64         // of the document
+	outbox   outbox         // appended, and in no save yet
+	reasons  reasons        // likewise
+	frozen   *Frozen        // nil, or who holds the session still
+	adopted  *changes       // nil, or those in which what an exchange made waits for its append
+	exchange driver.Version // that the root holds and no record of the feed tells; zero: none
+	dirty    bool           // changed since that snapshot, other than lazily
+	since    time.Time      // of the oldest change that is not saved
+	tail     int            // bytes appended since that snapshot
 	version  driver.Version
 	saving   *saving
 	want     Cause  // of a save that should begin

@@ -282,6 +282,9 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 			return err
 		}
 		r.Lock, r.Revision, r.Reason, r.By = nil, h.revision, h.reasons.String(), ""
+		if r.Reason != "" {
+			r.By = srv.opts.Name
+		}
 		value, err := r.append(nil, h.doc.AppendJSON)
 		if err != nil {
 			return err

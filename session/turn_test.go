@@ -37,7 +37,7 @@ func TestWholeStatesGoBeforeChanges(t *testing.T) {
 	var order []recordKind
 	for range 2 {
 		a := &appending{}
-		values := l.encodeLocked(a)
+		values := l.encodeLocked(a).values
 		if len(values) != 1 || len(values[0]) > 2*appendBytes {
 			t.Fatalf("an append of %d entries, want one of at most %d bytes", len(values), 2*appendBytes)
 		}

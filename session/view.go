@@ -32,7 +32,7 @@ type VersionInfo struct {
 type VersionView struct {
 	VersionInfo
 	Document *document.Document
-	Reason   string // of the operator whose act it is; empty: none
+	Reason   string // of the operator whose act it is, or of changes in it; empty: none
 	By       string // the server that wrote a version with a reason
 }
 

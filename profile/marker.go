@@ -1,0 +1,79 @@
+package profile
+
+import (
+	"context"
+
+	"github.com/holdfast-games/holdfast/driver"
+)
+
+// sweep deletes outcomes whose time is over, so that they do not pile up: it goes
+// over more of them than have just been made, from where the last sweep ended.
+func (b *inbox) sweep(ctx context.Context, made int) {
+	for range 1 + made/mailPage {
+		if err := b.sweepPage(ctx); err != nil {
+			b.p.srv.log.Debug("outcomes of messages not cleared away yet", "key", b.p.key.String(), "err", err)
+			return // the next one does it
+		}
+		if b.cursor == "" {
+			return
+		}
+	}
+}
+
+func (b *inbox) sweepPage(ctx context.Context) error {
+	q := driver.Query{Prefix: folder(b.p.key, doneFolder), After: b.cursor, Limit: 2 * mailPage}
+	page, err := b.p.srv.ss.DB().List(ctx, q)
+	if err != nil {
+		return err
+	}
+	if b.cursor = ""; page.More {
+		b.cursor = page.Entries[len(page.Entries)-1].Key
+	}
+	var old, dead []string
+	for i := range page.Entries {
+		e := &page.Entries[i]
+		o, err := decodeOutcome(e)
+		switch {
+		case err != nil || !page.Now.Wall.After(o.Until):
+		case o.Error == "":
+			old = append(old, e.Key)
+		default:
+			dead = append(dead, e.Key)
+		}
+	}
+	more, err := b.withoutLetters(ctx, dead)
+	if err != nil || len(old)+len(more) == 0 {
+		return err
+	}
+	return b.update(ctx, func(tx *Tx) error {
+		for _, key := range append(old, more...) {
+			if err := tx.Attach(deletion(key)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withoutLetters returns those of the outcomes of failed handlers whose dead letter
+// is gone. As long as that is kept, its id stays taken: another message of the same
+// id that failed as well would take its place.
+func (b *inbox) withoutLetters(ctx context.Context, outcomes []string) (gone []string, err error) {
+	if len(outcomes) == 0 {
+		return nil, nil
+	}
+	letters := make([]string, len(outcomes))
+	for i, key := range outcomes {
+		letters[i] = entryKey(b.p.key, deadFolder, idOf(key))
+	}
+	snap, err := b.p.srv.ss.DB().Read(ctx, letters...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range snap.Entries {
+		if !snap.Entries[i].Found() {
+			gone = append(gone, outcomes[i])
+		}
+	}
+	return gone, nil
+}
