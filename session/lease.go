@@ -233,17 +233,16 @@ func (l *lease) trustedUntil() time.Time {
 	return l.renewed.Add(l.srv.opts.Lease)
 }
 
-// renewedSince reports whether a renewal was sent after t and answered at least
-// as long ago as grace. If none was sent since, it sends one.
-func (l *lease) renewedSince(t time.Time, grace time.Duration) bool {
+// renewedSince returns when the last renewal was answered, if it was sent after
+// t. If none was sent since, it sends one.
+func (l *lease) renewedSince(t time.Time) (heard time.Time, ok bool) {
 	l.mu.Lock()
-	since, heard := l.renewed.After(t), l.heard
+	ok, heard = l.renewed.After(t), l.heard
 	l.mu.Unlock()
-	if !since {
+	if !ok {
 		l.renew()
-		return false
 	}
-	return time.Since(heard) >= grace
+	return heard, ok
 }
 
 // end makes the lease over, and ends its sessions. It returns false if it was

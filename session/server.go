@@ -56,6 +56,7 @@ type sighting struct {
 	version driver.Version
 	at      time.Time
 	expired time.Time // zero: it was not
+	stood   time.Time // when this server first knew that its own lease was renewed after that; zero: not yet
 }
 
 // Open starts a server: it takes a lease and begins to look for requests and

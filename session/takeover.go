@@ -69,7 +69,7 @@ func (srv *Server) sealExpired(ctx context.Context, e *driver.Entry, entry *leas
 		if ok, _ := l.standing(max(entry.length(), srv.opts.Lease)); !ok || x.watched < entry.length() {
 			return false, nil
 		}
-		if !l.renewedSince(x.since, sealGrace) {
+		if !srv.stoodSince(l, e.Key, x.since) {
 			return false, nil
 		}
 		before = l.trustedUntil()
@@ -88,6 +88,21 @@ func (srv *Server) sealExpired(ctx context.Context, e *driver.Entry, entry *leas
 	srv.mx.seals.Inc()
 	srv.settleSoonAll(e.Key, entry.Name)
 	return true, nil
+}
+
+// stoodSince reports whether this server's own lease has been renewed since
+// another was found expired, and sealGrace has passed since that was known: since the
+// first such renewal, as there is always a last one that is young.
+func (srv *Server) stoodSince(l *lease, key string, expired time.Time) bool {
+	heard, ok := l.renewedSince(expired)
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	was := srv.seen[key]
+	if ok && was.stood.IsZero() {
+		was.stood = heard
+		srv.seen[key] = was
+	}
+	return ok && time.Since(was.stood) >= sealGrace
 }
 
 // revoke takes one session from a living server, for an operator.
