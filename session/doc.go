@@ -15,7 +15,8 @@
 //	<kind>/<id>                      the root: lock, position, birth, data
 //	~lease/<lease>                   a server: its name, length, revocations, seal
 //	~journal/<lease>/<number>        one append: changes not yet in their roots
-//	~request/<lease>/<from>/<id>     another server asks for what a session holds
+//	~request/<lease>/<from>/<id>     another server asks for what a session holds, or rings
+//	~feeds, ~feeds/<lease>, ~feed/…  what was appended, for followers: see feed.go
 //	~unfinished                      a copy into this database is not whole yet: no lease is taken
 //	~confirm                         written by package store
 //

@@ -14,9 +14,11 @@ type Durable struct {
 
 // OnDurable has fn called with each step from now on, as soon as it is on disk,
 // in place of the function that was given before; nil ends that. What several
-// updates changed until the journal's next append is one step. Fn is called for
-// one step after another, must not block, and must not use the session. A step
-// that was on its way to the disk while OnDurable was called may be told or not.
+// updates changed until the journal's next append is one step. Fn must not block
+// and must not use the session. It is called for one step after another, except
+// that two may come at a time, in any order, after the answer to an append was lost.
+// A step that was on its way to the disk while OnDurable was called may be told or
+// not.
 func (s *Session) OnDurable(fn func(Durable)) {
 	if fn == nil {
 		s.durable.Store(nil)

@@ -813,7 +813,7 @@ func TestExchange(t *testing.T) {
 		{"IsSettledWithoutAnyAnswer", func(w *market) {
 			fs := w.freezeAll()
 			w.b.f.Use(every(faulty.Fault{Lost: true}, bob.String()))
-			ctx, cancel := context.WithTimeout(w.ctx, 5*time.Minute)
+			ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 			defer cancel()
 			if _, _, err := fs[1].Settle(ctx); !errors.Is(err, context.DeadlineExceeded) {
 				w.t.Errorf("Settle without answers = %v, want the cause", err)

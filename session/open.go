@@ -25,10 +25,12 @@ type opening struct {
 	err     error
 
 	// The server's mu guards these.
-	waiting int    // callers; at 0 the opening is cancelled
-	ended   bool   // there is a result, which waits to be told
-	steal   string // a reason, as soon as one caller steals
-	holder  Holder // who was last in the way; only the opening's goroutine sets it
+	waiting   int    // callers; at 0 the opening is cancelled
+	ended     bool   // there is a result, which waits to be told
+	steal     string // a reason, as soon as one caller steals
+	noAsk     bool   // no caller wants the holder to be asked
+	mustExist bool   // no caller wants what is not there to be created
+	holder    Holder // who was last in the way; only the opening's goroutine sets it
 
 	// Only the opening's goroutine uses these.
 	rung      driver.Version // the session whose server was told by the bus
@@ -107,7 +109,7 @@ func (srv *Server) join(key Key, o *OpenOptions) (*Session, *opening, waits, err
 	switch {
 	case op == nil:
 		op = &opening{
-			srv: srv, key: key, rootKey: rootKey, opts: *o,
+			srv: srv, key: key, rootKey: rootKey, opts: *o, noAsk: o.NoAsk, mustExist: o.MustExist,
 			ring: make(chan struct{}, 1), done: make(chan struct{}), began: time.Now(),
 		}
 		op.ctx, op.cancel = context.WithCancelCause(srv.ctx)
@@ -121,6 +123,7 @@ func (srv *Server) join(key Key, o *OpenOptions) (*Session, *opening, waits, err
 		op.steal = o.Steal
 		op.wake()
 	}
+	op.noAsk, op.mustExist = op.noAsk && o.NoAsk, op.mustExist && o.MustExist
 	return nil, op, waits{}, nil
 }
 
@@ -158,13 +161,19 @@ func (op *opening) wake() {
 // run opens the key and publishes the result. If nobody waits for it any more,
 // the session is closed again.
 func (op *opening) run() {
-	s, err := op.open()
 	srv := op.srv
+	s, err := op.open()
 	op.withdraw()
+	srv.mu.Lock()
+	for op.wantsMoreLocked(err) {
+		srv.mu.Unlock()
+		s, err = op.open()
+		op.withdraw()
+		srv.mu.Lock()
+	}
 	if err == nil {
 		srv.mx.opened(op)
 	}
-	srv.mu.Lock()
 	delete(srv.opens, op.rootKey)
 	op.ended = true
 	abandoned := op.waiting == 0 || srv.closing
@@ -179,6 +188,19 @@ func (op *opening) run() {
 	op.s, op.err = s, err
 	op.cancel(nil)
 	close(op.done)
+}
+
+// wantsMoreLocked reports whether the opening failed for a reason that does not
+// hold for who has joined it meanwhile.
+func (op *opening) wantsMoreLocked(err error) bool {
+	return errors.Is(err, errNotAsked) && !op.noAsk || errors.Is(err, ErrNotFound) && !op.mustExist
+}
+
+// wants returns how all callers want it.
+func (op *opening) wants() (noAsk, mustExist bool) {
+	op.srv.mu.Lock()
+	defer op.srv.mu.Unlock()
+	return op.noAsk, op.mustExist
 }
 
 // deliver returns a session that has just been opened, unless it is over by now
@@ -259,10 +281,11 @@ func (op *opening) look() (*Session, error) {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
 	r, e, err := op.srv.readRoot(op.ctx, op.rootKey)
+	_, mustExist := op.wants()
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
-	case r == nil && op.opts.MustExist:
+	case r == nil && mustExist:
 		return nil, fmt.Errorf("open %v: %w", op.key, ErrNotFound)
 	case r != nil && r.Erased:
 		return nil, fmt.Errorf("open %v: %w", op.key, ErrErased)
@@ -416,7 +439,7 @@ func (op *opening) contend(l *lease, r *root, e *driver.Entry) (*Session, error)
 		return nil, err
 	}
 	op.tell()
-	if op.opts.NoAsk {
+	if noAsk, _ := op.wants(); noAsk {
 		return nil, &LockedError{Key: op.key, Holder: op.holder, Cause: errNotAsked}
 	}
 	return nil, op.ask(l, held)

@@ -39,12 +39,12 @@ type Session struct {
 	fresh   bool
 	opts    OpenOptions
 	head    header
-	lock    lock          // as it stands in the root
-	gone    atomic.Bool   // nothing of it may be appended any more
-	ending  atomic.Bool   // closing
-	handing atomic.Bool   // a hand-over is under way
-	opening atomic.Bool   // whoever opens it has not got it yet
-	done    chan struct{} // closed when it has ended
+	lock    lock                          // as it stands in the root
+	gone    atomic.Bool                   // nothing of it may be appended any more
+	ending  atomic.Bool                   // closing
+	handing atomic.Bool                   // a hand-over is under way
+	opening atomic.Bool                   // whoever opens it has not got it yet
+	done    chan struct{}                 // closed when it has ended
 	durable atomic.Pointer[func(Durable)] // who is told of what is on disk
 
 	reopened chan struct{} // nil, or closed when a closing was refused; the server's mu guards it

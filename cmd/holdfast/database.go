@@ -130,7 +130,7 @@ const lease = 5 * time.Second
 
 // serve takes a lease for a command that writes.
 func (e *env) serve(db *database, command string, limits document.Limits) (*session.Server, error) {
-	srv, err := session.Open(db.ctx, db.DB, &session.Options{Name: serverName(command), Lease: lease, Limits: limits, Logger: e.log})
+	srv, err := session.Open(db.ctx, db.DB, &session.Options{Name: serverName(command), Lease: lease, Feed: session.FeedIfKept, Limits: limits, Logger: e.log})
 	if err != nil {
 		return nil, db.why(err)
 	}

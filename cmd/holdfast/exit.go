@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/feed"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
@@ -80,6 +81,7 @@ var hints = []struct {
 	{driver.ErrFormat, "The database was left as it is. Use a holdfast at least as new as the one that wrote it."},
 	{driver.ErrReadOnly, "Nothing was written. Let this user write to the file and to its folder; on PostgreSQL, name the primary and a role that may write."},
 	{driver.ErrFull, "What had been saved before is kept. Free space on the disk, look with holdfast get, and run the command again."},
+	{feed.ErrExpired, "What was missed is kept no longer. Read the players anew, and follow from the end: --from end."},
 	{session.ErrErased, "The player was erased, and nothing brings that data back."},
 	{session.ErrLost, "Another took the player over. Nothing more was written; look with holdfast get."},
 	{store.ErrUncertain, "Whether the change was made is not known. Look with holdfast get before you try again."},
