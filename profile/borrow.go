@@ -11,11 +11,29 @@ import (
 // by borrowers alone is closed after the last of them, unless the game has opened
 // it meanwhile.
 func (srv *Server) borrow(ctx context.Context, id string, o *OpenOptions) (p *Profile, done func(), err error) {
-	p, err = srv.open(ctx, id, o, (*Profile).lend)
+	p, l, err := srv.open(ctx, id, o, (*Profile).lend)
 	if err != nil {
 		return nil, nil, err
 	}
-	return p, p.giveBack, nil
+	return p, func() { p.giveBackAfter(l) }, nil
+}
+
+// giveBackAfter gives the profile back when all who loaded it together have taken
+// it: the game may be among them.
+func (p *Profile) giveBackAfter(l *load) {
+	if l == nil {
+		p.giveBack()
+		return
+	}
+	select {
+	case <-l.done:
+		p.giveBack()
+	default:
+		p.srv.background(func() {
+			<-l.done
+			p.giveBack()
+		})
+	}
 }
 
 // keep notes that the game has opened the profile. It returns false if the
@@ -53,7 +71,8 @@ func (p *Profile) giveBack() {
 		return
 	}
 	c := newClosing() // here, so that whoever comes now waits for the end
-	c.lent, x.closing = true, c
+	c.lent = true
+	x.closeLocked(c)
 	x.mu.Unlock()
 	p.srv.background(func() { p.endLoan(c) })
 }

@@ -83,9 +83,10 @@ func (e *PendingError) Unwrap() error { return e.Cause }
 //
 // The error is a *ConditionError for a condition that does not hold, a
 // *RefusedError for a write that is refused, session.ErrNotFound or
-// session.ErrErased if there is no such profile and not Whoever, and
-// document.ErrTooLarge or driver.ErrInvalid if a limit is broken: nothing was
-// changed then, nor will be. A *PendingError means that it may yet be, as when ctx
+// session.ErrErased if there is no such profile and not Whoever, ErrFull if too
+// many messages wait for it, and document.ErrTooLarge, document.ErrInvalid or
+// driver.ErrInvalid if a limit is broken: nothing was changed then, nor will be. A
+// *PendingError means that it may yet be, as when ctx
 // ended before the owner's server answered. ErrNotDurable, without an id only,
 // means that it was changed here and the disk has not answered.
 //
@@ -112,13 +113,24 @@ func (srv *Server) change(ctx context.Context, id string, ops []Op, o *ChangeOpt
 		return Changed{}, err
 	}
 	by := srv.follows.idFor(key)
+	done, made := Changed{}, false
 	if p, ok := srv.Profile(id); ok && o.ID == "" {
-		done, err := p.changeHere(ctx, ops, o.Reason, by)
-		if !passing(err) {
-			return done, err
-		}
+		done, err = p.changeHere(ctx, ops, o.Reason, by)
+		made = !passing(err)
 	}
-	body, err := strict.Marshal(changeBody{Ops: text, By: by})
+	if !made {
+		done, err = srv.changeByMessage(ctx, id, changeBody{Ops: text, By: by}, o)
+	}
+	if err != nil {
+		return Changed{}, err
+	}
+	srv.follows.changed(key, done.Revision)
+	return done, nil
+}
+
+// changeByMessage makes a change of a profile, wherever that is.
+func (srv *Server) changeByMessage(ctx context.Context, id string, b changeBody, o *ChangeOptions) (Changed, error) {
+	body, err := strict.Marshal(b)
 	if err != nil {
 		return Changed{}, err
 	}
@@ -127,16 +139,15 @@ func (srv *Server) change(ctx context.Context, id string, ops []Op, o *ChangeOpt
 	if err != nil {
 		return Changed{}, err
 	}
-	done, err := decodeChanged(key, out)
-	if err == nil {
-		srv.follows.changed(key, done.Revision)
-	}
-	return done, err
+	return decodeChanged(srv.key(id), out)
 }
 
-// passing reports whether an update of an open profile failed only because the
-// profile is on its way to somebody else, or is held still.
+// passing reports whether nothing became of what was done with an open profile, only
+// because that is on its way to somebody else or is held still.
 func passing(err error) bool {
+	if errors.Is(err, ErrNotDurable) {
+		return false // it was done, and may be found by whoever has the profile next
+	}
 	return errors.Is(err, ErrBusy) || errors.Is(err, session.ErrClosed) || errors.Is(err, session.ErrLost)
 }
 
@@ -168,7 +179,7 @@ func (srv *Server) sendAndDeliver(ctx context.Context, id string, m Message, who
 		}
 		m.ID = own.String()
 	}
-	_, err := srv.Send(ctx, id, m, &SendOptions{Whoever: whoever})
+	_, err := srv.put(ctx, id, m, &SendOptions{Whoever: whoever})
 	if errors.Is(err, store.ErrUncertain) {
 		return Outcome{}, &PendingError{srv.key(id), m.ID, err}
 	}
@@ -177,7 +188,10 @@ func (srv *Server) sendAndDeliver(ctx context.Context, id string, m Message, who
 	}
 	out, err := srv.delivered(ctx, id, m.ID)
 	if whoever && errors.Is(err, ErrUnhandled) {
-		return srv.deliverNew(ctx, id, m.ID)
+		out, err = srv.deliverNew(ctx, id, m.ID)
+	}
+	if errors.Is(err, ErrPending) {
+		srv.ss.Ring(false, srv.key(id)) // so that it is made nevertheless
 	}
 	return out, err
 }

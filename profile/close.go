@@ -96,7 +96,7 @@ func (p *Profile) startClosing() (*closing, bool) {
 	if x.closing != nil {
 		return x.closing, false
 	}
-	x.closing = newClosing()
+	x.closeLocked(newClosing())
 	if x.end != nil {
 		close(x.closing.done)
 	}

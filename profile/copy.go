@@ -97,11 +97,14 @@ func (c *Copy) Fields() iter.Seq2[string, json.RawMessage] {
 }
 
 // JSON returns all that is stored as one compact JSON object.
-func (c *Copy) JSON() json.RawMessage {
-	c.begin()
-	defer c.end()
-	defer c.closeDocument()
-	return c.openDocument().AppendJSON(nil)
+func (c *Copy) JSON() json.RawMessage { return textOf(c) }
+
+// textOf returns the document of what is read.
+func textOf(r Reader) json.RawMessage {
+	r.begin()
+	defer r.end()
+	defer r.closeDocument()
+	return r.openDocument().AppendJSON(nil)
 }
 
 func (c *Copy) begin() *Profile                  { return c.p.begin() }

@@ -67,6 +67,30 @@
 // Whoever only wants to look reads a [Copy] with [Server.Peek], without the
 // profile's lock and whoever holds it. Fields read from it as from any Reader.
 //
+// # By id
+//
+// From any server, for a player who is open there, on another server, or nowhere:
+//
+//	get      srv.Peek(ctx, id), then Coins.Get(c), or c.Fields() for all of it
+//	change   srv.Change(ctx, id, ops, nil): several fields together, all or none
+//	flush    srv.Flush(ctx, id): what was changed up to now is in the root on disk
+//	follow   srv.Follow(ctx, id, fn, nil): a live copy, and each change of it
+//	forget   Follower.Close drops the copy; Peek keeps none
+//
+// A change of a player who is open here is an update like any other. Else it is a
+// message to the profile, of a topic that every server handles: it is on disk
+// before anybody is asked, and is made once, by whoever has the player by then. If
+// his server is silent for as long as ctx allows, the answer is a [PendingError]
+// with the change's id, and [Server.Changed] tells later what came of it. To set a
+// value only if nobody else has changed it meanwhile, send a condition on it
+// along; one on the revision fails more often than needed, as every message that
+// is handled counts as an update too.
+//
+// A [Follower] costs the server that has the profile nothing with an update: only
+// what an append has put on disk is told, after it, to the servers that asked for
+// it within the last seconds. Whatever is told is durable, and nothing is missed;
+// where a step may be missing, the database is read and the difference is told.
+//
 // # When data are safe
 //
 // An update is in the journal on disk within session.Options.AppendEvery, and

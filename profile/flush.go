@@ -9,9 +9,12 @@ import (
 
 // Flush has everything that was ever changed of the profile of an id, up to now,
 // saved in its root, wherever it is open, and returns when that is on disk. A
-// profile that nobody has open is there already. It is session.ErrNotFound or
-// session.ErrErased if there is no such profile, ErrErrored if it is open here and
-// errored, and a *PendingError if ctx ends first, after which it is still saved.
+// profile that nobody has open is there already.
+//
+// It is session.ErrNotFound or session.ErrErased if there is no such profile, and
+// ErrErrored if it is open here and errored. If ctx ends first, it is saved all the
+// same; the error is store.ErrUncertain if it is open here, and else a
+// *PendingError.
 func (srv *Server) Flush(ctx context.Context, id string) error {
 	key := srv.key(id)
 	fail := func(err error) error { return fmt.Errorf("flush %v: %w", key, err) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/bus"
+	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/session"
 )
@@ -50,10 +51,10 @@ type Followed struct {
 	Profile *Profile
 	// Revision is the profile's revision then; 0 if there is no such profile.
 	Revision uint64
-	// Changes are what has changed since the follower was last told, one of each
-	// path, with the value before and after. They are shared. The Field of a value
-	// that the schema does not know is nil. In the state that comes first there
-	// are none.
+	// Changes are what has changed since the follower was last told, in the order
+	// of the paths, one of each, with the value before and after. They are shared.
+	// The Field of a value that the schema does not know is nil. In the state that
+	// comes first there are none.
 	Changes []Change
 	// Err is not nil if the profile has gone (session.ErrErased,
 	// session.ErrNotFound), cannot be read (driver.ErrCorrupt, driver.ErrFormat,
@@ -133,9 +134,18 @@ func (w *Follower) Close() {
 	}
 }
 
-// Profile returns the live copy: its Err is ErrCopy and it cannot be updated. A
-// listener to its events is told of everything, this server's own changes included.
+// Profile returns the live copy: its Err is ErrCopy and it cannot be updated.
+// Listeners to its changes are called like the followers' functions, before those
+// and also with Options.ManualEvents, and are told of this server's own changes too.
 func (w *Follower) Profile() *Profile { return w.f.live }
+
+// JSON returns all that is stored, as Copy.JSON does.
+func (w *Follower) JSON() json.RawMessage { return textOf(w) }
+
+func (w *Follower) begin() *Profile                  { return w.f.live.begin() }
+func (w *Follower) end()                             { w.f.live.end() }
+func (w *Follower) openDocument() *document.Document { return w.f.live.openDocument() }
+func (w *Follower) closeDocument()                   { w.f.live.closeDocument() }
 
 // follows are the profiles that a server follows.
 type follows struct {
@@ -150,6 +160,9 @@ type follows struct {
 // listenForSteps begins to listen to what other servers tell, before the first
 // follower. Without a bus, or if it refuses, the database is read instead.
 func (c *common) listenForSteps() error {
+	if c.ctx.Err() != nil {
+		return session.ErrClosed
+	}
 	fs := &c.follows
 	fs.begin.Lock()
 	defer fs.begin.Unlock()

@@ -52,7 +52,7 @@ const queuedAfter = 100 * time.Millisecond
 type holds struct {
 	mu     sync.Mutex
 	held   map[holdKey]*holding
-	over   [256]driver.Version // exchanges that were heard the end of, in a ring
+	over   [1024]driver.Version // exchanges that were heard the end of, in a ring
 	next   int
 	silent map[string]time.Time // leases of servers that did not answer, and since when
 }

@@ -33,33 +33,39 @@ type load struct {
 // With the policy GiveErrored, a player whose data cannot be loaded gets an
 // errored profile and no error: ask Profile.Err.
 func (srv *Server) Open(ctx context.Context, id string, o *OpenOptions) (*Profile, error) {
-	return srv.open(ctx, id, o, (*Profile).keep)
+	p, _, err := srv.open(ctx, id, o, (*Profile).keep)
+	return p, err
 }
 
 // open is Open for who takes a profile by a function of his own, which returns
-// false if it has to be opened anew.
-func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take func(*Profile) bool) (*Profile, error) {
+// false if it has to be opened anew. It also returns the load by which it came,
+// or nil if it was open.
+func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take func(*Profile) bool) (*Profile, *load, error) {
 	key := srv.key(id)
 	if err := key.Check(); err != nil {
-		return nil, fmt.Errorf("open: %w", err)
+		return nil, nil, fmt.Errorf("open: %w", err)
 	}
 	if o == nil {
 		o = &OpenOptions{}
 	}
 	for {
 		p, l, wait, err := srv.join(key)
+		took := false
 		if l != nil {
-			if p, err = srv.enter(ctx, l, key, o); err == nil {
-				l.awaitMail(ctx) // not within the load: who comes now gets the profile, or a new load if it has ended
-			}
+			p, took, err = srv.enter(ctx, l, key, o, take)
+		} else if p != nil {
+			took = take(p)
 		}
 		switch {
 		case err != nil && l == nil:
-			return nil, fmt.Errorf("open %v: %w", key, err)
+			return nil, nil, fmt.Errorf("open %v: %w", key, err)
 		case err != nil:
-			return nil, err
-		case p != nil && take(p):
-			return p, nil
+			return nil, nil, err
+		case took && l != nil:
+			l.awaitMail(ctx) // not within the load: who comes now gets the profile, or a new load if it has ended
+			return p, l, nil
+		case took:
+			return p, nil, nil
 		case p != nil:
 			wait = p.closingDone()
 		}
@@ -69,7 +75,7 @@ func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take fun
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("open %v: wait until it is closed: %w", key, context.Cause(ctx))
+			return nil, nil, fmt.Errorf("open %v: wait until it is closed: %w", key, context.Cause(ctx))
 		}
 	}
 }
@@ -105,8 +111,8 @@ func (c *common) join(key session.Key) (*Profile, *load, <-chan struct{}, error)
 	return nil, l, nil, nil
 }
 
-// enter takes part in a load.
-func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenOptions) (*Profile, error) {
+// enter takes part in a load, and takes the profile before it leaves that.
+func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenOptions, take func(*Profile) bool) (p *Profile, took bool, err error) {
 	began := time.Now()
 	defer srv.leave(l, key)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -115,9 +121,9 @@ func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenO
 	s, err := srv.ss.Open(ctx, key, &session.OpenOptions{
 		MustExist: o.MustExist, NoAsk: o.noAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
 	})
-	p, err := srv.build(l, key, s, err)
+	p, err = srv.build(l, key, s, err)
 	srv.mx.loadedIn(time.Since(began), p, err)
-	return p, err
+	return p, err == nil && take(p), err
 }
 
 // awaitMail waits until the messages have been looked at that were there when the

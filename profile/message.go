@@ -336,6 +336,9 @@ type handler struct {
 type handlerKey struct{ kind, topic string }
 
 func (c *common) handler(kind, topic string) handler {
+	if c.opts.Tool && topic == topicChange {
+		return handler{}
+	}
 	if h, ok := ownHandlers(topic); ok {
 		return h
 	}
@@ -440,6 +443,19 @@ type SendOptions struct {
 	// another profile may be kept by the time: whoever comes gets it. Else there
 	// must be a profile, and only that one gets it, unless Message.For says another.
 	Whoever bool
+	// Most is how many messages may wait for the profile, this one included, 1 to
+	// MaxMessages. Zero means MaxMessages.
+	Most int
+}
+
+func (o *SendOptions) most() (int, error) {
+	switch {
+	case o == nil || o.Most == 0:
+		return MaxMessages, nil
+	case o.Most < 0 || o.Most > MaxMessages:
+		return 0, fmt.Errorf("%w: %d messages that may wait, 1 to %d allowed", driver.ErrInvalid, o.Most, MaxMessages)
+	}
+	return o.Most, nil
 }
 
 // Send sends a message to the profile of an id, wherever it is, and returns the
@@ -449,15 +465,21 @@ type SendOptions struct {
 // nothing.
 //
 // It is session.ErrNotFound or session.ErrErased if there is no such profile and
-// not Whoever, ErrFull if MaxMessages wait for it, and driver.ErrInvalid or
+// not Whoever, ErrFull if SendOptions.Most wait for it, and driver.ErrInvalid or
 // document.ErrTooLarge if the message breaks a limit. Servers that send at one
-// moment may exceed MaxMessages by as many.
+// moment may exceed that by as many.
 func (srv *Server) Send(ctx context.Context, id string, m Message, o *SendOptions) (string, error) {
+	sent, err := srv.put(ctx, id, m, o)
+	if err == nil {
+		srv.ss.Ring(false, srv.key(id))
+	}
+	return sent, err
+}
+
+// put is Send without telling anybody that there is a message.
+func (srv *Server) put(ctx context.Context, id string, m Message, o *SendOptions) (string, error) {
 	key := srv.key(id)
 	fail := func(err error) (string, error) { return "", fmt.Errorf("send a message to %v: %w", key, err) }
-	if err := srv.prepare(&m); err != nil {
-		return fail(err)
-	}
 	if err := srv.address(ctx, key, &m, o); err != nil {
 		return fail(err)
 	}
@@ -465,18 +487,33 @@ func (srv *Server) Send(ctx context.Context, id string, m Message, o *SendOption
 	if err != nil {
 		return fail(err)
 	}
-	if err := srv.roomFor(ctx, key, m.ID); err != nil {
-		return fail(err)
-	}
 	if err := srv.storeOnce(ctx, w); err != nil {
 		return fail(err)
 	}
-	srv.ss.Ring(false, key)
 	return m.ID, nil
 }
 
-// address finds out whom a message is for.
+// Address checks whether Send would send a message now, with the same errors, and
+// returns it with what Send would fill in. It is for who then sends it with an
+// update, by Tx.Send, which does no I/O and so cannot ask.
+func (srv *Server) Address(ctx context.Context, id string, m Message, o *SendOptions) (Message, error) {
+	key := srv.key(id)
+	if err := srv.address(ctx, key, &m, o); err != nil {
+		return Message{}, fmt.Errorf("message to %v: %w", key, err)
+	}
+	return m, nil
+}
+
+// address checks and completes a message, finds out whom it is for, and whether
+// there is room for it.
 func (srv *Server) address(ctx context.Context, key session.Key, m *Message, o *SendOptions) error {
+	most, err := o.most()
+	if err != nil {
+		return err
+	}
+	if err := srv.prepare(m); err != nil {
+		return err
+	}
 	owner, err := srv.ss.Owner(ctx, key)
 	whoever := o != nil && o.Whoever
 	switch {
@@ -490,14 +527,14 @@ func (srv *Server) address(ctx context.Context, key session.Key, m *Message, o *
 	case m.For.IsZero():
 		m.For = owner.Birth
 	}
-	return nil
+	return srv.roomFor(ctx, key, m.ID, most)
 }
 
 // roomFor reports an error if too many messages wait for a profile, unless one of
 // the same id was sent before.
-func (c *common) roomFor(ctx context.Context, key session.Key, id string) error {
-	page, err := c.ss.DB().List(ctx, driver.Query{Prefix: folder(key, mailFolder), Limit: MaxMessages, KeysOnly: true})
-	if err != nil || len(page.Entries) < MaxMessages {
+func (c *common) roomFor(ctx context.Context, key session.Key, id string, most int) error {
+	page, err := c.ss.DB().List(ctx, driver.Query{Prefix: folder(key, mailFolder), Limit: most, KeysOnly: true})
+	if err != nil || len(page.Entries) < most {
 		return err
 	}
 	snap, err := c.ss.DB().Read(ctx, entryKey(key, mailFolder, id), entryKey(key, doneFolder, id))

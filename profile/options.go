@@ -68,6 +68,10 @@ type Options struct {
 	// ManualEvents leaves the delivery of events to the game, which calls
 	// Profile.DrainEvents. Else whoever updates delivers.
 	ManualEvents bool
+	// Tool says that the server is no game's, and does not know the fields of its
+	// profiles: it leaves changes that were asked for by id (Server.Change) to a server
+	// that does.
+	Tool bool
 }
 
 func (o *Options) withDefaults() (Options, error) {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/session"
 )
 
@@ -49,6 +50,7 @@ type extras struct {
 	closing   *closing
 	handed    bool // given to another server
 	borrowers int
+	freezing  map[driver.Version]context.CancelCauseFunc // freezes that are not still yet; a closing ends them
 	inbox     *inbox
 	audience  *audience
 	end       *End

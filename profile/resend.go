@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -122,6 +123,7 @@ func readDead(ctx context.Context, p *Profile, m *Message) (any, error) {
 	if err != nil || !snap.Entries[0].Found() {
 		return nil, err
 	}
+	p.s.Mark(cmp.Or(m.Reason, "dead letter sent again")) // an operator's act, which the history keeps
 	found := &deadFound{entry: key}
 	letter, st, err := decodeMessage(&snap.Entries[0])
 	if found.err = err; err == nil {

@@ -44,6 +44,7 @@ type common struct {
 	mu        sync.Mutex // guards what follows
 	handlers  map[handlerKey]handler
 	sources   map[string][]Source // by kind
+	hearers   map[string][]func() // by what they want to hear of
 	schemas   map[string]*Schema
 	profiles  map[session.Key]*Profile
 	loaded    uint64     // loads that have succeeded
@@ -67,6 +68,7 @@ func Open(ctx context.Context, db *store.DB, schema *Schema, o *Options) (*Serve
 		opts: opts, log: opts.Session.Logger, patience: lockPatience,
 		handlers:  make(map[handlerKey]handler),
 		sources:   make(map[string][]Source),
+		hearers:   make(map[string][]func()),
 		schemas:   make(map[string]*Schema),
 		profiles:  make(map[session.Key]*Profile),
 		loads:     make(map[session.Key]*load),

@@ -61,13 +61,49 @@ func (p *Profile) untilThawed(ctx context.Context) {
 }
 
 // freeze holds the profile still for an exchange, unless it is being closed: the
-// game may then have a last word in OnRelease, for which a freeze that came first
-// is waited for.
+// game may then have a last word in OnRelease, for which a freeze that is still is
+// waited for, and which those that are not must not forestall.
 func (p *Profile) freeze(ctx context.Context, announced driver.Version) (*session.Frozen, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if !p.startFreeze(announced, cancel) {
+		return nil, fmt.Errorf("freeze %v: %w", p.key, session.ErrClosed)
+	}
+	defer p.endFreeze(announced)
 	f, err := p.s.Freeze(ctx, announced)
 	if err == nil && p.closingDone() != nil {
 		f.Release()
 		return nil, fmt.Errorf("freeze %v: %w", p.key, session.ErrClosed)
 	}
 	return f, err
+}
+
+// startFreeze notes a freeze, and returns false if the profile is being closed.
+func (p *Profile) startFreeze(announced driver.Version, cancel context.CancelCauseFunc) bool {
+	x := p.extras()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closing != nil {
+		return false
+	}
+	if x.freezing == nil {
+		x.freezing = make(map[driver.Version]context.CancelCauseFunc)
+	}
+	x.freezing[announced] = cancel
+	return true
+}
+
+func (p *Profile) endFreeze(announced driver.Version) {
+	x := p.extras()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.freezing, announced)
+}
+
+// closeLocked begins a closing.
+func (x *extras) closeLocked(c *closing) {
+	x.closing = c
+	for _, cancel := range x.freezing {
+		cancel(session.ErrClosed)
+	}
 }

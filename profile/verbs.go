@@ -27,5 +27,6 @@ func (c *common) verbs() map[string]verb {
 		verbFreeze:  c.freeze,
 		verbThaw:    c.thawed,
 		verbFollow:  c.followed,
+		verbNews:    c.news,
 	}
 }

@@ -10,7 +10,7 @@
 // names the lease and the session; ten thousand idle sessions cost one renewal
 // of one lease.
 //
-// In the database there are six sorts of entries:
+// In the database there are these sorts of entries:
 //
 //	<kind>/<id>                      the root: lock, position, birth, data
 //	~lease/<lease>                   a server: its name, length, revocations, seal

@@ -38,24 +38,30 @@ type Frozen struct {
 	steps     []driver.Version // that Settle tried to give to the root
 	still     bool             // everything is saved, and no save begins; the session's mu guards it
 	thawed    chan struct{}
+
+	// The session's mu guards these.
+	turn  chan struct{} // closed when it is the turn of a freeze that waits
+	left  bool          // it does not wait any more
+	queue []*Frozen     // who waits for this one, in the order in which they came
 }
 
 // Freeze holds the session still for an exchange whose version will be the
 // announced one: updates are refused as ErrFrozen, and it returns when everything
 // that was changed before, lazy changes included, is in the root. It waits for a
-// freeze that is under way. It blocks until then or until ctx ends, and then holds
-// nothing. Reading goes on. A closing that begins meanwhile waits for Release.
+// freeze that is under way; those that wait take turns. It blocks until then or until
+// ctx ends, and then holds nothing. Reading goes on. A closing that begins meanwhile waits for Release.
 func (s *Session) Freeze(ctx context.Context, announced driver.Version) (*Frozen, error) {
 	f := &Frozen{s: s, announced: announced, thawed: make(chan struct{})}
 	for {
-		before, err := f.take()
+		turn, err := f.take()
 		if err != nil {
 			return nil, fmt.Errorf("freeze %v: %w", s.key, err)
 		}
-		if before == nil {
+		if turn == nil {
 			break
 		}
-		if err := wait(ctx, before); err != nil {
+		if err := wait(ctx, turn); err != nil {
+			f.leave()
 			return nil, fmt.Errorf("freeze %v: wait for another freeze: %w", s.key, err)
 		}
 	}
@@ -84,18 +90,48 @@ func (f *Frozen) quieten(ctx context.Context) (bool, error) {
 }
 
 // take makes the session's updates stop, or returns a channel to wait for.
-func (f *Frozen) take() (before <-chan struct{}, err error) {
+func (f *Frozen) take() (turn <-chan struct{}, err error) {
 	s := f.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.frozen != nil && s.state == stateOpen {
-		return s.frozen.thawed, nil
+	if before := s.frozen; before != nil && s.state == stateOpen {
+		f.turn = make(chan struct{})
+		before.queue = append(append(before.queue, f), f.queue...)
+		f.queue = nil
+		return f.turn, nil
 	}
 	if err := s.writableLocked(); err != nil {
+		f.passLocked()
 		return nil, err
 	}
 	s.frozen = f
 	return nil, nil
+}
+
+// passLocked lets the next one try that waits. Only one does at a time: so they take
+// turns, and an update may come in between.
+func (f *Frozen) passLocked() {
+	for i, next := range f.queue {
+		if next.left {
+			continue
+		}
+		next.queue = f.queue[i+1:]
+		close(next.turn)
+		break
+	}
+	f.queue = nil
+}
+
+// leave ends the wait for a turn.
+func (f *Frozen) leave() {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	f.left = true
+	select {
+	case <-f.turn: // which has come at the same time
+		f.passLocked()
+	default:
+	}
 }
 
 // quiet reports whether nothing is left to be saved, and keeps it so. It also
@@ -177,6 +213,7 @@ func (f *Frozen) Release() {
 		s.adopted = s.latestLocked()
 	}
 	close(f.thawed)
+	f.passLocked()
 	saves := s.trySaveLocked(nil)
 	s.mu.Unlock()
 	s.srv.db.Go(saves...)

@@ -31,7 +31,7 @@ var below = map[string][]string{
 	"document":            {},
 	"store":               {"driver"},
 	"session":             {"driver", "store", "bus", "document"},
-	"profile":             {"driver", "store", "document", "session"},
+	"profile":             {"driver", "store", "bus", "document", "session"},
 	"receipt":             {"driver", "store", "document", "session", "profile"},
 	"receipt/appstore":    {"driver", "receipt"},
 	"receipt/webhook":     {"driver", "receipt"},
@@ -47,12 +47,13 @@ var below = map[string][]string{
 	"internal/faulty":     {"driver"},
 	"internal/importtest": {},
 	"internal/lineage":    {"driver"},
+	"internal/market":     {"profile", "trade"},
 	"internal/outage":     {},
 	"internal/pgtest":     {},
 	"internal/plant":      {},
 	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "internal/plant"},
 	"internal/wire":       {},
-	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "internal/bench", "internal/console", "internal/demo"},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "internal/bench", "internal/console", "internal/demo"},
 }
 
 // databases are the libraries that only the named packages may import: a
