@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -96,6 +97,21 @@ func TestPlansKnowTheVersion(t *testing.T) {
 			if !strings.Contains(plan, want) {
 				t.Errorf("plan of %s has no %q:\n%s", name, want, plan)
 			}
+		}
+	}
+}
+
+// TestPlansOfListings shows that a listing ends at the end of its prefix, and does
+// not walk on to the end of the table.
+func TestPlansOfListings(t *testing.T) {
+	db := open(t, pgtest.URL(t), nil)
+	for _, name := range []string{"list", "list_keys"} {
+		plan, err := db.Plan(t.Context(), name)
+		if err != nil {
+			t.Fatalf("plan of %s: %v", name, err)
+		}
+		if !regexp.MustCompile(`Index Cond: .*key < `).MatchString(plan) {
+			t.Errorf("plan of %s has no upper bound in its index condition:\n%s", name, plan)
 		}
 	}
 }

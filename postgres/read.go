@@ -113,21 +113,24 @@ func list(ctx context.Context, c *pgxpool.Conn, q driver.Query) (driver.Snapshot
 			columns, decode = r.meta(), r.entry
 		}
 		columns = append(append([]any{&key, &now}, columns...), &s.More)
+		empty := rows.RawValues()[0] == nil
+		if empty {
+			clear(columns)
+			columns[1] = &now
+		}
 		if err := rows.Scan(columns...); err != nil {
 			return err
 		}
 		if s.Now.Wall.IsZero() {
 			s.Now = moment(now)
 		}
+		if empty {
+			return nil
+		}
 		e, err := decode(string(key))
 		s.Entries = append(s.Entries, e)
 		return err
 	}, query, args...)
-	if err == nil && len(s.Entries) == 0 {
-		var now time.Time
-		err = c.QueryRow(ctx, sqlTime).Scan(&now)
-		s.Now = moment(now)
-	}
 	return s, err
 }
 

@@ -1,11 +1,16 @@
 -- As list.sql, without values and however large they are.
-SELECT key, clock_timestamp(), version, recent, created, updated, marked, lead(key) OVER (ORDER BY key) IS NOT NULL AS more
-FROM (
-  SELECT e.key, e.version, e.recent, e.created, e.updated, e.marked
-  FROM entries AS e
-  WHERE e.key >= $1::bytea AND e.key > $2::bytea AND ($3::bytea IS NULL OR e.key < $3::bytea)
-  ORDER BY e.key
-  LIMIT $4::bigint + 1
-) AS page
+SELECT key, clock_timestamp(), version, recent, created, updated, marked, more
+FROM (VALUES (1)) AS always (one)
+LEFT JOIN (
+  SELECT *, lead(key) OVER (ORDER BY key) IS NOT NULL AS more
+  FROM (
+    SELECT e.key, e.version, e.recent, e.created, e.updated, e.marked
+    FROM entries AS e
+    WHERE e.key >= $1::bytea AND e.key > $2::bytea AND e.key < coalesce($3::bytea, '\xff'::bytea)
+    ORDER BY e.key
+    LIMIT $4::bigint + 1
+  ) AS page
+  ORDER BY key
+  LIMIT $4::bigint
+) AS listed ON true
 ORDER BY key
-LIMIT $4::bigint
