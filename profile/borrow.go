@@ -11,7 +11,9 @@ import (
 // by borrowers alone is closed after the last of them, unless the game has opened
 // it meanwhile.
 func (srv *Server) borrow(ctx context.Context, id string, o *OpenOptions) (p *Profile, done func(), err error) {
-	p, l, err := srv.open(ctx, id, o, (*Profile).lend)
+	opts := *o
+	opts.lent = true
+	p, l, err := srv.open(ctx, id, &opts, (*Profile).lend)
 	if err != nil {
 		return nil, nil, err
 	}

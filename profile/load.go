@@ -2,6 +2,7 @@ package profile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,7 +32,8 @@ type load struct {
 // is given up and what it locked is released.
 //
 // With the policy GiveErrored, a player whose data cannot be loaded gets an
-// errored profile and no error: ask Profile.Err.
+// errored profile and no error: ask Profile.Err. A *session.LockedError is returned
+// nevertheless while others wait longer for the same player, who may still get him.
 func (srv *Server) Open(ctx context.Context, id string, o *OpenOptions) (*Profile, error) {
 	p, _, err := srv.open(ctx, id, o, (*Profile).keep)
 	return p, err
@@ -121,9 +123,19 @@ func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenO
 	s, err := srv.ss.Open(ctx, key, &session.OpenOptions{
 		MustExist: o.MustExist, NoAsk: o.noAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
 	})
+	if errors.Is(err, session.ErrLocked) && (o.lent || srv.shared(l)) {
+		return nil, false, err // his patience is at its end, not the load
+	}
 	p, err = srv.build(l, key, s, err)
 	srv.mx.loadedIn(time.Since(began), p, err)
 	return p, err == nil && take(p), err
+}
+
+// shared reports whether several callers take part in a load.
+func (c *common) shared(l *load) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return l.calls > 1
 }
 
 // awaitMail waits until the messages have been looked at that were there when the
@@ -177,8 +189,22 @@ func (srv *Server) build(l *load, key session.Key, s *session.Session, err error
 		<-l.built
 	}
 	srv.mu.Lock()
-	defer srv.mu.Unlock()
-	return l.p, l.err
+	p, err := l.p, l.err
+	srv.mu.Unlock()
+	if s != nil && (p == nil || p.s != s) { // the load came to its end without it
+		srv.discard(s)
+	}
+	return p, err
+}
+
+// discard gives the lock of a session back that has become no profile: nothing was
+// changed in it.
+func (c *common) discard(s *session.Session) {
+	c.background(func() {
+		if err := s.Close(context.Background()); err != nil {
+			c.log.Error("release a player who was not loaded", "key", s.Key().String(), "err", err)
+		}
+	})
 }
 
 // make makes a profile of a session, or of an error that is certain.
@@ -187,12 +213,7 @@ func (srv *Server) make(key session.Key, s *session.Session, err error) (*Profil
 	if err == nil {
 		p, err = newProfile(srv, s)
 		if err != nil {
-			// Nothing was changed, so this only gives the lock back.
-			srv.background(func() {
-				if err := s.Close(context.Background()); err != nil {
-					srv.log.Error("release a profile that could not be decoded", "key", key.String(), "err", err)
-				}
-			})
+			srv.discard(s)
 		}
 	}
 	if err != nil {

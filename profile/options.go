@@ -129,4 +129,5 @@ type OpenOptions struct {
 	Waiting func(session.Holder)
 
 	noAsk bool // as of session.OpenOptions
+	lent  bool // by borrow: a lock is no reason for an errored profile
 }
