@@ -2,7 +2,9 @@ package profile_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/mem"
 	"github.com/holdfast-games/holdfast/profile"
+	"github.com/holdfast-games/holdfast/sqlite"
 	"github.com/holdfast-games/holdfast/store"
 )
 
@@ -53,7 +56,12 @@ var sizes = []struct {
 // newBench returns a loaded profile with a bag of so many items of 100 bytes.
 func newBench(b *testing.B, items int) *profile.Profile {
 	b.Helper()
-	db, err := store.New(mem.Open(), nil)
+	return newBenchOn(b, mem.Open(), items)
+}
+
+func newBenchOn(b *testing.B, drv driver.DB, items int) *profile.Profile {
+	b.Helper()
+	db, err := store.New(drv, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -235,4 +243,55 @@ func heap() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// BenchmarkLoadAndClose opens and closes a player of 2 KB in a SQLite file. With no
+// mail a load has one List more than it would have without messages, which NoLook
+// answers without asking the database.
+func BenchmarkLoadAndClose(b *testing.B) {
+	b.Run("NoLook", func(b *testing.B) { benchLoad(b, 0, func(db driver.DB) driver.DB { return noMail{db} }) })
+	for _, mail := range []int{0, 1, 10} {
+		b.Run(fmt.Sprintf("%dMessages", mail), func(b *testing.B) { benchLoad(b, mail, func(db driver.DB) driver.DB { return db }) })
+	}
+}
+
+// noMail is a database that knows of no messages.
+type noMail struct{ driver.DB }
+
+func (n noMail) List(ctx context.Context, q driver.Query) (driver.Snapshot, error) {
+	if strings.HasPrefix(q.Prefix, "player/bench/") {
+		return driver.Snapshot{}, nil
+	}
+	return n.DB.List(ctx, q)
+}
+
+func benchLoad(b *testing.B, mail int, wrap func(driver.DB) driver.DB) {
+	ctx := context.Background()
+	file, err := sqlite.Open(ctx, filepath.Join(b.TempDir(), "players.db"), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := newBenchOn(b, wrap(file), 20)
+	srv := p.Server()
+	if err := srv.Handle("nothing", func(*profile.Tx, *profile.Message) (json.RawMessage, error) { return nil, nil }); err != nil {
+		b.Fatal(err)
+	}
+	if err := p.Close(ctx); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for range mail {
+			if _, err := srv.Send(ctx, "bench", profile.Message{Topic: "nothing"}, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+		p, err := srv.Open(ctx, "bench", nil)
+		if err == nil {
+			err = p.Close(ctx)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
 }

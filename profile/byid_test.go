@@ -736,6 +736,30 @@ func TestFlush(t *testing.T) {
 			}
 		})
 	})
+	t.Run("ReturnsWhenTheRootIsOnDisk", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			ps := together(w)
+			a, b := ps.start("a", nil), ps.start("b", nil)
+			w.durable(w.load(a, "alice"), func(tx *profile.Tx) { coins.Set(tx, 11) })
+			ps.links[a].db.Use(func(c *faulty.Call) faulty.Fault {
+				return faulty.Fault{Hold: c.Op == faulty.Commit && !c.Group.Urgent}
+			})
+			flushed := make(chan error, 1)
+			go func() { flushed <- b.Flush(w.within(time.Minute), "alice") }()
+			time.Sleep(time.Second)
+			select {
+			case err := <-flushed:
+				w.Errorf("Flush = %v before the root was saved", err)
+				flushed <- err
+			default:
+			}
+			ps.join(a)
+			ps.links[a].db.ReleaseAll()
+			if err := <-flushed; err != nil {
+				w.Errorf("Flush = %v", err)
+			}
+		})
+	})
 	t.Run("OfNobodyIsNotFound", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			srv := w.server("a", nil)

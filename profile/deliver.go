@@ -53,8 +53,8 @@ func (srv *Server) Deliver(ctx context.Context, id, message string) (Outcome, er
 		return Outcome{}, fmt.Errorf("deliver: %w", err)
 	}
 	pause := 5 * time.Millisecond
-	for told := false; ; told = true {
-		out, known, err := srv.tryDeliver(ctx, id, message, told)
+	for {
+		out, known, err := srv.tryDeliver(ctx, id, message)
 		if known || err != nil && ctx.Err() == nil {
 			return out, err
 		}
@@ -71,7 +71,7 @@ func (srv *Server) Deliver(ctx context.Context, id, message string) (Outcome, er
 
 // tryDeliver looks what came of a message, and if that is not known yet goes once to
 // where the player is.
-func (srv *Server) tryDeliver(ctx context.Context, id, message string, told bool) (out Outcome, known bool, err error) {
+func (srv *Server) tryDeliver(ctx context.Context, id, message string) (out Outcome, known bool, err error) {
 	key := srv.key(id)
 	if p, ok := srv.Profile(id); ok && p.failed == nil {
 		if out, known, err = p.deliver(ctx, message); known {
@@ -95,10 +95,8 @@ func (srv *Server) tryDeliver(ctx context.Context, id, message string, told bool
 	case owner.Here:
 		return out, false, nil // it is being loaded or closed
 	}
-	if !told {
-		if out, known, err = srv.askToDeliver(ctx, owner.Holder.Lease, id, message); known {
-			return out, known, err
-		}
+	if out, known, err = srv.askToDeliver(ctx, owner.Holder.Lease, id, message); known {
+		return out, known, err
 	}
 	srv.ss.Ring(true, key)
 	return out, false, nil

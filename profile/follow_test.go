@@ -280,7 +280,8 @@ func TestFollow(t *testing.T) {
 			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 10) })
 			f, d := w.follow(b, "alice", nil)
 			d.from(f.JSON())
-			large := bytes.Repeat([]byte("x"), 100<<10)
+			large, longest := bytes.Repeat([]byte("x"), 100<<10), 0
+			ps.links[a].line.use(func(_ string, msg []byte) int { longest = max(longest, len(msg)); return 1 })
 			began := time.Now()
 			w.durable(p, func(tx *profile.Tx) { _ = blob.Set(tx, large); coins.Set(tx, 11) })
 			for !bytes.Equal(blob.Get(f), large) || coins.Get(f) != 11 {
@@ -288,6 +289,9 @@ func TestFollow(t *testing.T) {
 			}
 			if took := time.Since(began); took > 100*time.Millisecond {
 				w.Errorf("a large change is seen after %v, want milliseconds", took)
+			}
+			if longest == 0 || longest > 10<<10 {
+				w.Errorf("the longest message has %d bytes, want some and not the large change", longest)
 			}
 		})
 	})
@@ -301,6 +305,8 @@ func TestFollow(t *testing.T) {
 			d.reads("1:")
 			ps.dropping(a, "delta")
 			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 11) })
+			synctest.Wait()
+			d.reads()
 			ps.links[a].line.use(nil)
 			time.Sleep(4 * time.Second)
 			d.reads("2: coins 10>11")
@@ -320,6 +326,97 @@ func TestFollow(t *testing.T) {
 			if reads > 0 {
 				w.Errorf("for a step that was told the profile was read %d times, want 0", reads)
 			}
+		})
+	})
+	t.Run("ALazyStepThatIsLostIsReadWithTheNextStep", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			ps := together(w)
+			a, b := ps.start("a", nil), ps.start("b", nil)
+			p := w.load(a, "alice")
+			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 10) })
+			_, d := w.follow(b, "alice", nil)
+			ps.dropping(a, "delta")
+			w.update(p, func(tx *profile.Tx) { lazy.Set(tx, 1) })
+			if err := p.Save(w.ctx); err != nil {
+				w.Fatal(err)
+			}
+			synctest.Wait()
+			ps.links[a].line.use(nil)
+			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 11) })
+			d.reads("1:", "2: coins 10>11 lazy >1")
+		})
+	})
+	t.Run("WhatComesBetweenTheReadAndTheFirstStepIsTold", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			ps := together(w)
+			a, b := ps.start("a", nil), ps.start("b", nil)
+			p := w.load(a, "alice")
+			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 10) })
+			asked := false
+			ps.links[b].line.use(func(_ string, msg []byte) int {
+				if !asked && strings.Contains(string(msg), `"follow"`) { // b has read, and asks to be told
+					asked = true
+					w.durable(p, func(tx *profile.Tx) { coins.Add(tx, 1) })
+				}
+				return 1
+			})
+			f, _ := w.follow(b, "alice", nil)
+			synctest.Wait()
+			if got := coins.Get(f); got != 11 {
+				w.Errorf("the copy has %d coins, want 11", got)
+			}
+		})
+	})
+	t.Run("AMoveToAnotherServerIsSeenAtOnce", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			ps := together(w)
+			a, b, c := ps.three()
+			w.durable(w.load(a, "alice"), func(tx *profile.Tx) { coins.Set(tx, 10) })
+			f, _ := w.follow(c, "alice", nil)
+			began := time.Now()
+			w.durable(w.load(b, "alice"), func(tx *profile.Tx) { coins.Set(tx, 11) })
+			for coins.Get(f) != 11 {
+				time.Sleep(time.Millisecond)
+			}
+			if took := time.Since(began); took > 500*time.Millisecond {
+				w.Errorf("what the next server does is seen after %v, want less than the time between two looks", took)
+			}
+		})
+	})
+	t.Run("AFieldAndItsElementsAreOneChange", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			ps := together(w)
+			a, b := ps.start("a", nil), ps.start("b", nil)
+			p := w.load(a, "alice")
+			w.durable(p, func(tx *profile.Tx) { _ = kills.Add(tx, "bears", 1) })
+			_, d := w.follow(b, "alice", nil)
+			w.update(p, func(tx *profile.Tx) { _ = kills.Reset(tx) })
+			w.update(p, func(tx *profile.Tx) { _ = kills.Add(tx, "wolves", 1) })
+			w.update(p, func(tx *profile.Tx) { _ = kills.Add(tx, "cats", 2) })
+			d.reads("1:", `4: kills {"bears":1}>{"wolves":1,"cats":2}`)
+		})
+	})
+	t.Run("OwnChangesInOneStepWithOthersAreTold", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			ps := together(w)
+			a, b := ps.start("a", nil), ps.start("b", nil)
+			p := w.load(a, "alice")
+			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 10) })
+			_, d := w.follow(b, "alice", nil)
+			d.reads("1:")
+			ps.links[a].db.Use(func(c *faulty.Call) faulty.Fault {
+				return faulty.Fault{Hold: c.Op == faulty.Commit && c.Group.Urgent}
+			})
+			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 11) })
+			time.Sleep(100 * time.Millisecond) // its append is under way
+			var all sync.WaitGroup
+			all.Go(func() { w.change(b, "alice", nil, coins.AddOp(1)) })
+			time.Sleep(100 * time.Millisecond)
+			w.update(p, func(tx *profile.Tx) { _ = luck.Set(tx, 1) })
+			ps.join(a)
+			ps.links[a].db.ReleaseAll()
+			all.Wait()
+			d.reads("2: coins 10>11", "4: coins 11>12 luck >1")
 		})
 	})
 	t.Run("LazyFieldsAreToldWithTheSaveThatHasThem", func(t *testing.T) {

@@ -314,16 +314,11 @@ func (l *lease) beginNextLocked() {
 	l.page.Unlock()
 }
 
-// tell lets sessions and callers know that an append is on disk: waiters first,
-// then those whose saves it makes possible. It does not wait for a session's lock:
-// an update that hangs must not cost the server its lease.
+// tell lets sessions and callers know that an append is on disk: sessions first, as
+// those who waited for it will want their locks, and then begins the saves that it
+// makes possible. It does not wait for a session's lock: an update that hangs must
+// not cost the server its lease.
 func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
-	for _, c := range a.records {
-		c.tellDurable()
-	}
-	for _, fn := range waiters {
-		fn(nil)
-	}
 	var saves []store.Attempt
 	for _, c := range a.records {
 		c.s.soon(func() { saves = c.s.appendedLocked(c, saves) }, func() {
@@ -339,6 +334,12 @@ func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
 		w.s.soon(func() { saves = w.s.toldLocked(saves) }, func() {
 			l.srv.db.Go(w.s.toldLocked(nil)...)
 		})
+	}
+	for _, c := range a.records {
+		c.tellDurable()
+	}
+	for _, fn := range waiters {
+		fn(nil)
 	}
 	l.srv.db.Go(saves...)
 	l.trim()

@@ -39,7 +39,7 @@ var below = map[string][]string{
 	"trade":               {"driver", "store", "document", "session", "profile"},
 	"feed":                {"driver", "store", "document", "session"},
 	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
-	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile"},
+	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade"},
 	"internal/calls":      {},
 	"internal/console":    {},
 	"internal/demo":       {"driver", "store", "document", "session", "profile", "internal/console"},
@@ -51,7 +51,7 @@ var below = map[string][]string{
 	"internal/outage":     {},
 	"internal/pgtest":     {},
 	"internal/plant":      {},
-	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "internal/plant"},
+	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "internal/plant"},
 	"internal/wire":       {},
 	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "internal/bench", "internal/console", "internal/demo"},
 }
