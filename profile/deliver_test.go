@@ -547,7 +547,7 @@ func TestTool(t *testing.T) {
 			defer cancel()
 			_, err := a.Change(ctx, "alice", []profile.Op{given.AddOp(5)}, nil)
 			if err == nil {
-				t.Skip("the change was made at once")
+				t.Fatal("the change was made at once")
 			}
 			a.f.Use(faulty.All(faulty.Fault{Err: faulty.ErrDown})) // and its server dies
 			tool := w.serverOn("tool", open{w.db}, profile.NewSchema("person"), &profile.Options{Tool: true})

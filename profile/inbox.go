@@ -30,7 +30,10 @@ type inbox struct {
 	handled  map[string]*letter // by id: whose outcome may not have landed yet
 	later    map[string]string  // by id: why it was left for later
 
-	cursor string // where the next search for outcomes that may go begins; the passes' own
+	// These are the passes' own: how many pages of outcomes are to be searched for
+	// what may go, and where that begins.
+	sweeps int
+	cursor string
 }
 
 // pass is one look at the messages.
@@ -85,6 +88,7 @@ func (b *inbox) run(now *pass) {
 	for now != nil {
 		now.err = b.look(b.p.srv.ctx)
 		close(now.done)
+		b.sweep(b.p.srv.ctx) // nobody waits for it
 		if now.err != nil && !b.over() {
 			b.p.srv.log.Warn("messages wait", "key", b.p.key.String(), "err", now.err)
 			b.tryAgain()
@@ -166,9 +170,6 @@ func (b *inbox) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if took > 0 {
-		b.sweep(ctx, took)
-	}
 	if took+given == 0 {
 		return nil
 	}
@@ -190,6 +191,7 @@ func (b *inbox) takeAll(ctx context.Context, waiting []driver.Entry) (took int, 
 			}
 			if did {
 				took++
+				b.sweepsAfter(page[i].Key)
 			}
 		}
 	}

@@ -2,20 +2,31 @@ package profile
 
 import (
 	"context"
+	"hash/fnv"
 
 	"github.com/holdfast-games/holdfast/driver"
 )
 
-// sweep deletes outcomes whose time is over, so that they do not pile up: it goes
-// over more of them than have just been made, from where the last sweep ended.
-func (b *inbox) sweep(ctx context.Context, made int) {
-	for range 1 + made/mailPage {
+// sweepsAfter has a page of outcomes swept for every mailPage messages that have come
+// to their end, on average. Chance decides, by the message's key, so that nothing has
+// to be remembered of players who are opened for a moment only.
+func (b *inbox) sweepsAfter(key string) {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	if h.Sum32()%mailPage == 0 {
+		b.sweeps++
+	}
+}
+
+// sweep deletes outcomes whose time is over, so that they do not pile up: a page is
+// twice as many as have been made since the last one. It begins where the last sweep
+// ended.
+func (b *inbox) sweep(ctx context.Context) {
+	for ; b.sweeps > 0; b.sweeps-- {
 		if err := b.sweepPage(ctx); err != nil {
 			b.p.srv.log.Debug("outcomes of messages not cleared away yet", "key", b.p.key.String(), "err", err)
+			b.sweeps = 0
 			return // the next one does it
-		}
-		if b.cursor == "" {
-			return
 		}
 	}
 }

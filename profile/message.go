@@ -403,6 +403,15 @@ func (tx *Tx) Because(reason string) {
 	}
 }
 
+// Keep has the version that the next save makes, and the one before it, kept beyond
+// the retention's schedule, so that support can look at it and go back to it: see
+// session.Tx.Keep.
+func (tx *Tx) Keep() {
+	if w, ok := tx.w.(*session.Tx); ok && !tx.over {
+		w.Keep()
+	}
+}
+
 // Revision returns the revision that the profile will have after the update, if
 // that changes anything: it counts the updates that were ever made of it. An
 // errored profile has none.

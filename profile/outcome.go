@@ -17,10 +17,15 @@ import (
 // profiles are held still until that is known, each by who has it. Find tells. It
 // matches ErrUnknownOutcome.
 type OutcomeError struct {
-	Key       session.Key    // of one of the profiles
-	At        driver.Version // of its root, without the exchange
-	Announced driver.Version // of its root, with the exchange
+	Roots     []OutcomeRoot  // of all the profiles
+	Announced driver.Version // of each root, with the exchange
 	Cause     error
+}
+
+// OutcomeRoot is one profile of an exchange.
+type OutcomeRoot struct {
+	Key session.Key
+	At  driver.Version // of its root, without the exchange
 }
 
 func (e *OutcomeError) Error() string {
@@ -35,12 +40,13 @@ func (e *OutcomeError) Unwrap() error { return e.Cause }
 
 // Find reports whether the exchange has happened, on any server of the database. It
 // blocks until that is decided, which those see to who have the profiles, or until
-// ctx ends; then its error is an *OutcomeError again. It tells as long as the
-// history of the profile is kept.
+// ctx ends; then its error is an *OutcomeError again. Profiles whose servers have died
+// it opens for a moment, if srv has their schema, as that decides it too. It tells as
+// long as the history of one of the profiles is kept.
 func (e *OutcomeError) Find(ctx context.Context, srv *Server) (happened bool, err error) {
 	wait := 10 * time.Millisecond
 	for {
-		happened, decided, err := e.look(ctx, srv)
+		happened, decided, err := e.lookAll(ctx, srv)
 		if decided && happened {
 			err = e.confirm(ctx, srv)
 		}
@@ -48,28 +54,61 @@ func (e *OutcomeError) Find(ctx context.Context, srv *Server) (happened bool, er
 			return happened, nil
 		}
 		pause(ctx, wait)
-		wait = min(2*wait, time.Second)
+		if wait = min(2*wait, time.Second); wait == time.Second {
+			e.openOrphans(ctx, srv)
+		}
 		if ctx.Err() != nil {
-			return false, &OutcomeError{e.Key, e.At, e.Announced, errors.Join(context.Cause(ctx), err)}
+			return false, &OutcomeError{e.Roots, e.Announced, errors.Join(context.Cause(ctx), err)}
 		}
 	}
 }
 
-// look looks at the root once. It has moved when the outcome is decided.
-func (e *OutcomeError) look(ctx context.Context, srv *Server) (happened, decided bool, err error) {
-	snap, err := srv.ss.DB().Read(ctx, e.Key.String())
-	if err != nil {
-		return false, false, err
+// lookAll looks at all roots once. One that has moved decides for all.
+func (e *OutcomeError) lookAll(ctx context.Context, srv *Server) (happened, decided bool, err error) {
+	keys := make([]string, len(e.Roots))
+	for i, r := range e.Roots {
+		keys[i] = r.Key.String()
 	}
-	switch root := &snap.Entries[0]; {
+	snap, err := srv.ss.DB().Read(ctx, keys...)
+	for i := 0; err == nil && i < len(keys); i++ {
+		happened, decided, err = e.look(ctx, srv, &snap.Entries[i], e.Roots[i].At)
+		if decided {
+			break
+		}
+	}
+	return happened, decided, err
+}
+
+// openOrphans opens profiles for a moment that nobody alive has: that moves their
+// roots.
+func (e *OutcomeError) openOrphans(ctx context.Context, srv *Server) {
+	for _, r := range e.Roots {
+		srv.mu.Lock()
+		schema := srv.schemas[r.Key.Kind]
+		srv.mu.Unlock()
+		owner, err := srv.ss.Owner(ctx, r.Key)
+		if schema == nil || err != nil || owner.Holder != nil {
+			continue
+		}
+		_, done, err := (&Server{srv.common, schema}).borrow(ctx, r.Key.ID, &OpenOptions{MustExist: true, noAsk: true})
+		if err == nil {
+			done()
+			return
+		}
+	}
+}
+
+// look looks at one root. It has moved when the outcome is decided.
+func (e *OutcomeError) look(ctx context.Context, srv *Server, root *driver.Entry, at driver.Version) (happened, decided bool, err error) {
+	switch {
 	case slices.Contains(root.Recent, e.Announced):
 		return true, true, nil
-	case root.Version == e.At:
+	case root.Version == at:
 		return false, false, nil
-	case slices.Contains(root.Recent, e.At):
+	case slices.Contains(root.Recent, at):
 		return false, true, nil // what came after it is known, and this is not among it
 	}
-	_, err = srv.ss.DB().ReadVersion(ctx, e.Key.String(), e.Announced)
+	_, err = srv.ss.DB().ReadVersion(ctx, root.Key, e.Announced)
 	switch {
 	case err == nil:
 		return true, true, nil
@@ -113,9 +152,11 @@ func (x *exchange) find(ctx context.Context, cause error) error {
 	case <-settled:
 	case <-ctx.Done():
 	}
-	sd := x.sides[0]
-	unknown := &OutcomeError{Key: sd.key, At: sd.at, Announced: x.announced, Cause: cause}
-	happened, err := unknown.Find(ctx, sd.Server)
+	unknown := &OutcomeError{Announced: x.announced, Cause: cause}
+	for _, sd := range x.sides {
+		unknown.Roots = append(unknown.Roots, OutcomeRoot{sd.key, sd.at})
+	}
+	happened, err := unknown.Find(ctx, x.sides[0].Server)
 	if err != nil {
 		return err
 	}

@@ -188,6 +188,7 @@ type changes struct {
 	after   uint64
 	outbox  outbox
 	reasons reasons
+	keep    bool     // the version with them is to be kept
 	group   *changes // the group's first, by following; nil: this one
 	bytes   int      // of its record
 	settled bool     // appended, or never will be

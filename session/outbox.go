@@ -171,6 +171,11 @@ func keptReason(reason string) string {
 	return strings.ToValidUTF8(reason[:min(len(reason), MaxReason)], "")
 }
 
+// Keep has the version that the next save makes, and the one before it, kept beyond
+// the retention's schedule: for an update that a player may ask about, such as a
+// purchase. A save that another server makes after a crash keeps none.
+func (tx *Tx) Keep() { tx.keeps = true }
+
 // Revision returns the revision that the document will have if the update
 // changes anything.
 func (tx *Tx) Revision() uint64 { return tx.s.revision + 1 }

@@ -1,8 +1,10 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/store"
@@ -21,7 +23,48 @@ func (srv *Server) Ring(insist bool, keys ...Key) {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	srv.work(func() { srv.ring(insist, names) })
+	srv.rings.begin()
+	srv.work(func() {
+		defer srv.rings.end()
+		srv.ring(insist, names)
+	})
+}
+
+// rings counts those who are ringing, for Close.
+type rings struct {
+	mu    sync.Mutex
+	count int
+	idle  chan struct{} // closed when the count drops to 0; nil unless Close waits
+}
+
+func (r *rings) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count++
+}
+
+func (r *rings) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count--; r.count == 0 && r.idle != nil {
+		close(r.idle)
+		r.idle = nil
+	}
+}
+
+// rest waits until nobody rings, or ctx ends.
+func (r *rings) rest(ctx context.Context) {
+	r.mu.Lock()
+	if r.count == 0 {
+		r.mu.Unlock()
+		return
+	}
+	if r.idle == nil {
+		r.idle = make(chan struct{})
+	}
+	idle := r.idle
+	r.mu.Unlock()
+	_ = wait(ctx, idle)
 }
 
 func (srv *Server) ring(insist bool, names []string) {

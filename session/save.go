@@ -24,6 +24,7 @@ type saving struct {
 	lazy    ledger // changes in it that are in no journal
 	outbox  outbox
 	reasons reasons
+	keep    bool
 	attempt store.Attempt
 	waiters []func(error)
 }
@@ -110,6 +111,7 @@ func (s *Session) appendedLocked(c *changes, saves []store.Attempt) []store.Atte
 	s.adoptedLocked(c)
 	s.tail += c.bytes
 	s.outbox, s.reasons = s.outbox.with(c.outbox...), s.reasons.with(c.reasons...)
+	s.keep = s.keep || c.keep
 	switch {
 	case s.want != "" || s.state != stateOpen:
 	case len(s.outbox) > 0:
@@ -219,6 +221,7 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 	}
 	sv.outbox, s.outbox = s.outbox, nil
 	sv.reasons, s.reasons = s.reasons, nil
+	sv.keep, s.keep = s.keep, false
 	s.parkLazyLocked(sv)
 	s.saving, s.want, s.tail = sv, "", 0
 	if sv.marked != "" {
@@ -228,7 +231,7 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 	if final || len(sv.waiters) > 0 || sv.cause == CauseJournal || sv.cause == CauseOutbox {
 		lane = store.Waited
 	}
-	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != ""}
+	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != "" || sv.keep}
 	batch := driver.Batch{ID: id, Writes: append([]driver.Write{w}, sv.outbox...)}
 	sv.attempt = store.Attempt{
 		Batch: batch,
@@ -394,6 +397,7 @@ func (s *Session) failed(sv *saving, err error) {
 	}
 	s.lazy = sv.lazy
 	s.outbox, s.reasons = sv.outbox.with(s.outbox...), sv.reasons.with(s.reasons...)
+	s.keep = s.keep || sv.keep
 	s.dirty = true
 	if s.since = sv.since; s.since.IsZero() {
 		s.since = sv.began

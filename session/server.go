@@ -46,6 +46,7 @@ type Server struct {
 	unsub    func()              // from the bus
 	bell     chan struct{}       // level: look into the database now
 	calls    calls
+	rings    rings
 	wall     wallClock
 	chores   chores
 }
@@ -367,6 +368,7 @@ func (srv *Server) Close(ctx context.Context) ([]Result, error) {
 		}
 	}
 	results, err := srv.release(ctx, l)
+	srv.rings.rest(ctx) // the last saves may have left something for others
 	l.end(ErrClosed)
 	srv.stop()
 	srv.rest()

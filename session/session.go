@@ -60,6 +60,7 @@ type Session struct {
 	unsaved  ledger         // only was: what the paths changed since the last snapshot for a save held then
 	revision uint64         // of the document
 	outbox   outbox         // appended, and in no save yet
+	keep     bool           // the next save's version is kept whatever the schedule, for what was appended
 	reasons  reasons        // likewise
 	frozen   *Frozen        // nil, or who holds the session still
 	adopted  *changes       // nil, or those in which what an exchange made waits for its append

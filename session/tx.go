@@ -19,6 +19,7 @@ type Tx struct {
 	undo   []undo
 	outbox outbox
 	reason string
+	keeps  bool
 	weight int // bytes of the values that were set
 }
 
@@ -213,6 +214,7 @@ func (tx *Tx) revise() {
 	if tx.reason != "" {
 		c.reasons = c.reasons.with(tx.reason)
 	}
+	c.keep = c.keep || tx.keeps
 }
 
 // Rollback takes the changes back and unlocks the sessions.
@@ -238,6 +240,6 @@ func (tx *Tx) end() {
 	if tx.undo = tx.undo[:0]; cap(tx.undo) > 64 {
 		tx.undo = nil
 	}
-	tx.weight, tx.outbox, tx.reason = 0, nil, ""
+	tx.weight, tx.outbox, tx.reason, tx.keeps = 0, nil, "", false
 	tx.s.mu.Unlock()
 }

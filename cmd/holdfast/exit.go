@@ -10,6 +10,8 @@ import (
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/feed"
 	"github.com/holdfast-games/holdfast/internal/console"
+	"github.com/holdfast-games/holdfast/mailbox"
+	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
 )
@@ -50,7 +52,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, session.ErrLocked):
 		return exitLocked
-	case errors.Is(err, session.ErrNotFound), errors.Is(err, store.ErrNotFound), errors.Is(err, errNoDatabase):
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, store.ErrNotFound), errors.Is(err, errNoDatabase),
+		errors.Is(err, profile.ErrGone), errors.Is(err, mailbox.ErrNoGrant):
 		return exitNotFound
 	}
 	return exitError

@@ -30,6 +30,10 @@ type cli struct {
 	Versions versionsCmd `cmd:"" help:"List the versions of a player that can be read."`
 	Diff     diffCmd     `cmd:"" help:"Compare two versions of a player, field by field."`
 	Locks    locksCmd    `cmd:"" help:"Show the leases of servers, and the players that they hold."`
+	Receipts receiptsCmd `cmd:"" help:"Show players' purchases; release or refund one."`
+	Mail     mailCmd     `cmd:"" help:"Show players' mail and dead letters; send mail."`
+	Grant    grantCmd    `cmd:"" help:"Show what is given to every player once; make or cancel it."`
+	Feed     feedCmd     `cmd:"" help:"Tell what servers change, as it happens."`
 	Export   exportCmd   `cmd:"" help:"Write players as JSON."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database while it is in use."`
 	Copy     copyCmd     `cmd:"" help:"Copy a whole database into another one, of any engine."`
