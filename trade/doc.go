@@ -69,8 +69,8 @@
 // # What an error means
 //
 //   - The function's own, or a *profile.RefusedError: nothing has happened.
-//   - [ErrTime], with profile.ErrBusy or profile.ErrElsewhere: others were in the way,
-//     or a server did not answer, for all of the time. Nothing has happened; try again
+//   - [ErrTime], mostly with profile.ErrBusy or profile.ErrElsewhere: others were in the
+//     way, or a server or the database did not answer, for all of the time. Nothing has happened; try again
 //     later. A server that has crashed stays in the way until its lease is over.
 //   - profile.ErrElsewhere with profile.ErrNoBus: a player is on another server, and
 //     this one has no bus. It comes at once, and nothing has happened.

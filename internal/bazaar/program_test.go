@@ -1,0 +1,38 @@
+package bazaar_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// self returns the test's own program, which is a stall with asStall.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fast returns the same program without the race detector, with which thousands of
+// trades take several times as long.
+func fast(t *testing.T) string {
+	t.Helper()
+	if !raced || !thorough {
+		return self(t)
+	}
+	path := filepath.Join(t.TempDir(), "bazaar.test")
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build the stalls: %v\n%s", err, out)
+	}
+	return path
+}
+
+// thorough says that much is done, since there is time for it.
+var (
+	soak     = os.Getenv("HOLDFAST_SOAK") != ""
+	thorough = soak || os.Getenv("CI") != ""
+)
