@@ -2,7 +2,9 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,7 @@ const patienceLimit = 5 * time.Minute
 func (w *world) audit() {
 	w.trace.add("the world becomes healthy")
 	w.calm, w.blink, w.frozen = true, time.Time{}, time.Time{}
+	w.quiet.Store(true)
 	for _, in := range w.all {
 		in.cut = time.Time{}
 		w.resume(in)
@@ -33,7 +36,6 @@ func (w *world) audit() {
 		}
 	}
 	w.until("all players to be opened", w.idle)
-	w.checkOpened(auditor, there)
 	for _, in := range w.all {
 		if in != auditor && !in.dead && !in.closing && w.err == nil {
 			w.closeServer(in)
@@ -41,11 +43,49 @@ func (w *world) audit() {
 	}
 	w.until("all other servers to shut down", w.idle)
 	w.until("dead servers to be settled", w.settled)
+	w.until("all messages to be handled", w.looking(auditor))
+	w.checkOpened(auditor, there)
 	if w.err == nil {
 		w.closeServer(auditor)
 	}
 	w.until("the last server to shut down", w.idle)
 	w.checkLeft()
+}
+
+// looking returns a function that reports whether all messages have been handled, and
+// has a server look again for those that wait: whoever sent one may have given up,
+// and rung for nobody, when it came to the database.
+func (w *world) looking(in *instance) func() bool {
+	var looked time.Time
+	return func() bool {
+		switch {
+		case !w.idle():
+			return false
+		case w.handled():
+			return true
+		case time.Since(looked) > time.Second:
+			looked = time.Now()
+			w.takeMail(in)
+		}
+		return false
+	}
+}
+
+// takeMail has a server handle what waits for players.
+func (w *world) takeMail(in *instance) {
+	for _, p := range w.check.players {
+		h := in.holdOf(p)
+		switch {
+		case !w.check.expects(p):
+		case h == nil:
+			w.open(in, p, opening{})
+		default:
+			w.begin(in, 0, "look for messages to "+p.key.ID, func(ctx context.Context) func() {
+				err := h.profile.HandleMessages(ctx)
+				return func() { w.heard(err) }
+			})
+		}
+	}
 }
 
 // until lets the world go on until something is so, and not for ever.
@@ -66,6 +106,9 @@ func (w *world) idle() bool {
 	}
 	return true
 }
+
+// handled reports whether no message waits for anybody any more.
+func (w *world) handled() bool { return !slices.ContainsFunc(w.check.players, w.check.expects) }
 
 func (w *world) pending() string {
 	var names []string
@@ -124,20 +167,25 @@ func (w *world) checkLeft() {
 		key := s.Entries[i].Key
 		p := w.check.byRoot[key]
 		switch {
-		case p != nil && p.stored.session != "":
+		case p != nil && p.stored.session != "" && p.durable != p.origin: // else it was created late, and for nobody
 			w.fail(fmt.Errorf("%v is still locked by session %s when all servers have closed", p.key, p.stored.session))
-		case p == nil && !strings.HasPrefix(key, confirmKey) && !w.strays[key] && !w.orphaned(key):
+		case w.check.mayStay(key):
+		case p == nil && !strings.HasPrefix(key, confirmKey) && !w.strays[key] && !w.orphaned(&s.Entries[i]):
 			w.fail(fmt.Errorf("entry %q is left when all servers have closed", key))
 		}
 	}
 }
 
-// orphaned reports whether an entry is a request of a server that was killed.
-func (w *world) orphaned(key string) bool {
-	parts, err := store.SplitKey(key)
+// orphaned reports whether an entry is a request of a server that was killed, or
+// one that only rings and came when the lease had gone.
+func (w *world) orphaned(e *driver.Entry) bool {
+	parts, err := store.SplitKey(e.Key)
 	if err != nil || len(parts) != 4 || parts[0] != requestName {
 		return false
 	}
+	var r struct {
+		Ring bool `json:"ring"`
+	}
 	l := w.check.leases[parts[2]]
-	return l != nil && l.taker.killed
+	return l != nil && l.taker.killed || json.Unmarshal(e.Value, &r) == nil && r.Ring
 }

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"encoding/base64"
+	"regexp"
 	"slices"
 
 	"github.com/holdfast-games/holdfast/bus"
@@ -24,6 +26,7 @@ type message struct {
 	from  *instance
 	topic string
 	text  string
+	shown string // the text, as the trace shows it
 	// It was lost, and the receivers are told so.
 	missed bool
 }
@@ -35,10 +38,29 @@ type busEnd struct{ in *instance }
 func (b *busEnd) PublishSystem(_ context.Context, topic string, msg []byte) error {
 	w := b.in.w
 	w.mu.Lock()
-	w.inbox.messages = append(w.inbox.messages, message{from: b.in, topic: topic, text: string(msg)})
+	w.inbox.messages = append(w.inbox.messages, message{from: b.in, topic: topic, text: string(msg), shown: show(msg)})
 	w.mu.Unlock()
 	w.signal()
 	return nil
+}
+
+// callID is the number of a question. Which of two questions of one moment gets
+// which number is left to chance.
+var callID = regexp.MustCompile(`"call":{"id":\d+,`)
+
+// callBody is what a question says, in base64. The trace shows the text, in which it
+// knows the ids.
+var callBody = regexp.MustCompile(`"body":"[A-Za-z0-9+/=]*"`)
+
+func show(msg []byte) string {
+	text := callID.ReplaceAllString(string(msg), `"call":{`)
+	return callBody.ReplaceAllStringFunc(text, func(member string) string {
+		body, err := base64.StdEncoding.DecodeString(member[len(`"body":"`) : len(member)-1])
+		if err != nil {
+			return member
+		}
+		return `"body":` + string(body)
+	})
 }
 
 // SubscribeSystem implements session.Bus.
@@ -58,7 +80,8 @@ func (b *busEnd) SubscribeSystem(topic string, fn func(bus.Message)) (func(), er
 // post sends a message on its way. If it is lost, the receivers may be told that
 // they missed something.
 func (w *world) post(m message) {
-	w.trace.add("%s tells %s", m.from.name, m.text)
+	m = w.plant.trade.heard(m, w.plant.what == StaleThaw)
+	w.trace.add("%s tells %s", m.from.name, m.shown)
 	copies := 1
 	if !w.calm && w.chance(0.2) {
 		copies = w.rng.IntN(3)
@@ -88,7 +111,7 @@ func (w *world) ring(m message) {
 		if m.missed {
 			w.trace.add("%s misses a message", s.in.name)
 		} else {
-			w.trace.add("%s hears %s", s.in.name, m.text)
+			w.trace.add("%s hears %s", s.in.name, m.shown)
 			msg.Data = []byte(m.text)
 		}
 		if s.in.paused {

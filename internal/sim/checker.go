@@ -20,21 +20,26 @@ import (
 // were told. The promises are relations between them, and each is checked at
 // the event that could break it.
 type checker struct {
-	players  []*player
-	byRoot   map[string]*player
-	updates  map[int]*update
-	groups   int
-	leases   map[string]*leaseState
-	sessions map[string]*taking
-	hasty    map[driver.Version]bool // batches that write another's lease, and whether they judge it too early
-	clock    *clock
-	lease    time.Duration // length of every lease
+	players   []*player
+	byRoot    map[string]*player
+	updates   map[int]*update
+	numbers   int // of updates, given out so far
+	groups    int
+	trades    int // across servers
+	gifts     []*gift
+	purchases []*purchase
+	beside    beside
+	leases    map[string]*leaseState
+	sessions  map[string]*taking
+	hasty     map[driver.Version]bool // batches that write another's lease, and whether they judge it too early
+	clock     *clock
+	lease     time.Duration // length of every lease
 }
 
 // taking is how a session took its lock.
 type taking struct {
 	lease string
-	head  *update // what the root held
+	last  *update // in its memory; at first what the root held
 	lazy  int
 	fresh bool // there was no root
 	left  int  // if it released its player by itself: the root's writes by then
@@ -59,14 +64,18 @@ type journalEntry struct {
 
 type journalRecord struct {
 	session string
-	update  *update // the last that it carries
+	update  *update // the last that it carries; nil: none
+	whole   bool
+	outbox  []storedWrite
+	counted bool // it sets the counter
+	counter int64
 }
 
 func newChecker(s *shape, cl *clock) *checker {
 	c := &checker{
 		hasty: make(map[driver.Version]bool), clock: cl, lease: s.lease,
 		byRoot: make(map[string]*player), updates: make(map[int]*update),
-		leases: make(map[string]*leaseState), sessions: make(map[string]*taking),
+		leases: make(map[string]*leaseState), sessions: make(map[string]*taking), beside: make(beside),
 	}
 	for n := range s.players {
 		p := newPlayer(n)
@@ -82,9 +91,15 @@ func (c *checker) dead(lease, session string) bool {
 	return l == nil || l.gone || l.sealed || slices.Contains(l.revoked, session)
 }
 
+// number returns the number of an update that may be made.
+func (c *checker) number() int {
+	c.numbers++
+	return c.numbers
+}
+
 // make registers a new update on top of another.
-func (c *checker) make(on *update, change func(*content)) *update {
-	u := on.next(len(c.updates)+1, change)
+func (c *checker) make(number int, on *update, changes []change) *update {
+	u := on.next(number, changes)
 	c.updates[u.id] = u
 	return u
 }
@@ -119,22 +134,94 @@ func (c *checker) find(p *player, data []byte) (*update, content, error) {
 
 // applied looks at a batch that the database has just applied.
 func (c *checker) applied(in *instance, b *driver.Batch) error {
+	touched, err := c.keep(b)
+	if err == nil {
+		err = c.exchanged(b)
+	}
+	if err != nil {
+		return err
+	}
 	for i := range b.Writes {
 		w := &b.Writes[i]
-		var err error
-		switch {
-		case c.byRoot[w.Key] != nil:
-			err = c.rootWritten(in, c.byRoot[w.Key], w.Value)
+		var ps []*player
+		switch p := c.byRoot[w.Key]; {
+		case p != nil:
+			ps, err = []*player{p}, c.rootWritten(in, p, w.Value)
 		case strings.HasPrefix(w.Key, leasePrefix):
-			err = c.leaseWritten(in, b.ID, w)
+			ps, err = c.leaseWritten(in, b.ID, w)
 		case strings.HasPrefix(w.Key, journalPrefix):
-			err = c.appended(w)
+			ps, err = c.appended(w)
 		}
 		if err != nil {
 			return err
 		}
+		touched = append(touched, ps...)
+	}
+	return c.checkBeside(touched)
+}
+
+// exchanged looks at a batch that moves several roots: only a trade does. Its
+// updates are in no journal before, and must stand on all that was durable.
+func (c *checker) exchanged(b *driver.Batch) error {
+	roots := c.rootsIn(b)
+	if len(roots) < 2 {
+		return nil
+	}
+	c.trades++
+	var us []*update
+	for _, w := range roots {
+		p := c.byRoot[w.Key]
+		r, err := parseRoot(p, w.Value)
+		if err != nil {
+			return err
+		}
+		u, _, err := c.find(p, r.Data)
+		if err != nil {
+			return fmt.Errorf("root: %w", err)
+		}
+		us = append(us, u)
+		if u.parent != p.durable {
+			return fmt.Errorf("trade: update %v does not stand on %v, which was durable", u, p.durable)
+		}
+		if err := p.keep(u); err != nil {
+			return err
+		}
+	}
+	for _, u := range us {
+		if err := u.group.whole(); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// rootsIn returns a batch's writes of players' roots.
+func (c *checker) rootsIn(b *driver.Batch) []*driver.Write {
+	var roots []*driver.Write
+	for i := range b.Writes {
+		if c.byRoot[b.Writes[i].Key] != nil {
+			roots = append(roots, &b.Writes[i])
+		}
+	}
+	return roots
+}
+
+// keep notes the last durable update of a player.
+func (p *player) keep(u *update) error {
+	for v := u; v != nil && v != p.durable; v = v.parent {
+		if v.never {
+			return fmt.Errorf("update %v is durable, of which somebody was told that it never happens", v)
+		}
+	}
+	p.durable = u
+	return nil
+}
+
+func parseRoot(p *player, value []byte) (r storedRoot, err error) {
+	if err = json.Unmarshal(value, &r); err != nil {
+		err = fmt.Errorf("read root %v: %w", p.key, err)
+	}
+	return r, err
 }
 
 // The names of system entries.
@@ -145,8 +232,8 @@ const (
 	requestName   = "~request"
 )
 
-// leaseWritten follows a lease's life.
-func (c *checker) leaseWritten(in *instance, batch driver.Version, w *driver.Write) error {
+// leaseWritten follows a lease's life. It returns the players who are touched.
+func (c *checker) leaseWritten(in *instance, batch driver.Version, w *driver.Write) ([]*player, error) {
 	id := strings.TrimPrefix(w.Key, leasePrefix)
 	l := c.leases[id]
 	if l == nil {
@@ -159,10 +246,10 @@ func (c *checker) leaseWritten(in *instance, batch driver.Version, w *driver.Wri
 	}
 	var e storedLease
 	if err := json.Unmarshal(w.Value, &e); err != nil {
-		return fmt.Errorf("read lease %s: %w", id, err)
+		return nil, fmt.Errorf("read lease %s: %w", id, err)
 	}
 	if e.Sealed != nil && !l.sealed && c.hasty[batch] {
-		return fmt.Errorf("%s sealed the lease of %s, and its own had just run out", in.name, l.taker.name)
+		return nil, fmt.Errorf("%s sealed the lease of %s, and its own had just run out", in.name, l.taker.name)
 	}
 	l.sealed = e.Sealed != nil
 	if l.taker == in {
@@ -173,7 +260,7 @@ func (c *checker) leaseWritten(in *instance, batch driver.Version, w *driver.Wri
 			l.revoked = append(l.revoked, r.Session)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // renewed notes that a server has written its own lease.
@@ -203,9 +290,9 @@ func (c *checker) sent(in *instance, b *driver.Batch) {
 // rootWritten checks a player's root after a commit that wrote it: nobody has
 // taken what another owns, and nothing durable is missing.
 func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
-	var r storedRoot
-	if err := json.Unmarshal(value, &r); err != nil {
-		return fmt.Errorf("read root %v: %w", p.key, err)
+	r, err := parseRoot(p, value)
+	if err != nil {
+		return err
 	}
 	u, got, err := c.find(p, r.Data)
 	if err != nil {
@@ -213,7 +300,7 @@ func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
 	}
 	old := p.stored
 	p.writes++
-	p.stored = stored{exists: true, head: u, lazy: got.lazy()}
+	p.stored = stored{exists: true, head: u, lazy: got.lazy(), counter: got.counter}
 	if p.stored.lazy < old.lazy {
 		return fmt.Errorf("root of %v: lazy value %d was replaced by the older %d", p.key, old.lazy, p.stored.lazy)
 	}
@@ -233,7 +320,7 @@ func (c *checker) checkOwner(in *instance, p *player, old stored) error {
 		if _, ok := c.sessions[now.session]; ok {
 			return fmt.Errorf("two owners: session %s had lost %v and wrote it again", now.session, p.key)
 		}
-		c.sessions[now.session] = &taking{lease: now.lease, head: now.head, lazy: now.lazy, fresh: !old.exists}
+		c.sessions[now.session] = &taking{lease: now.lease, last: now.head, lazy: now.lazy, fresh: !old.exists}
 	}
 	if old.session == "" || now.session == old.session {
 		return nil
@@ -266,7 +353,7 @@ func (c *checker) checkReplay(p *player) error {
 	if l := c.leases[p.stored.lease]; l != nil {
 		for _, e := range l.journal {
 			for _, r := range e.records {
-				if r.session == p.stored.session && e.number > p.stored.position {
+				if r.session == p.stored.session && e.number > p.stored.position && r.update != nil {
 					got = r.update
 				}
 			}
@@ -275,78 +362,95 @@ func (c *checker) checkReplay(p *player) error {
 	if got != p.durable {
 		return fmt.Errorf("lost: root and journal of %v give update %v, but %v was durable", p.key, got, p.durable)
 	}
-	return nil
+	return c.checkCounter(p)
 }
 
-// checkLease checks all players that a lease's sessions hold.
-func (c *checker) checkLease(id string) error {
+// checkLease checks all players that a lease's sessions hold, and returns them.
+func (c *checker) checkLease(id string) (held []*player, err error) {
 	for _, p := range c.players {
 		if p.stored.lease == id {
 			if err := c.checkReplay(p); err != nil {
-				return err
+				return nil, err
 			}
+			held = append(held, p)
 		}
 	}
-	return nil
+	return held, nil
 }
 
 // appended checks a new journal entry: its records are of sessions that hold
-// their players, and groups are in it whole.
-func (c *checker) appended(w *driver.Write) error {
+// their players, and groups are in it whole. It returns the players.
+func (c *checker) appended(w *driver.Write) ([]*player, error) {
 	lease, number, err := journalPlace(w.Key)
 	if err != nil || w.Delete {
-		return err
+		return nil, err
 	}
 	rs, err := splitRecords(w.Value)
 	if err != nil {
-		return fmt.Errorf("read journal entry %s: %w", w.Key, err)
+		return nil, fmt.Errorf("read journal entry %s: %w", w.Key, err)
 	}
 	l := c.leases[lease]
 	if l == nil {
-		return fmt.Errorf("append to the journal of lease %s, which never was", lease)
+		return nil, fmt.Errorf("append to the journal of lease %s, which never was", lease)
 	}
 	e := journalEntry{number: number}
 	var fresh []*update
 	for i := range rs {
 		u, err := c.recordOf(&rs[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		e.records = append(e.records, journalRecord{rs[i].session, u})
-		if u.within(u.p.durable) {
+		e.records = append(e.records, journalRecord{rs[i].session, u, rs[i].whole, rs[i].outbox, rs[i].counted, rs[i].counter})
+		if u == nil || u.within(u.p.durable) {
 			continue // a whole state, or a late delivery of what was saved since
 		}
 		if err := checkRecord(u, lease, rs[i].session); err != nil {
-			return err
+			return nil, err
 		}
 		for v := u; v != nil && v != u.p.durable; v = v.parent {
 			fresh = append(fresh, v)
 		}
-		u.p.durable = u
+		if err := u.p.keep(u); err != nil {
+			return nil, err
+		}
 	}
 	l.journal = append(l.journal, e)
 	slices.SortFunc(l.journal, func(a, b journalEntry) int { return cmp.Compare(a.number, b.number) })
 	for _, u := range fresh {
 		if err := u.group.whole(); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	for i := range rs {
-		if err := c.checkReplay(c.byRoot[rs[i].key]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.checkRecords(rs)
 }
 
-// recordOf returns the last update that a record carries.
+// checkRecords checks the players of whom there are new records, and returns them.
+func (c *checker) checkRecords(rs []storedRecord) ([]*player, error) {
+	var ps []*player
+	for i := range rs {
+		p := c.byRoot[rs[i].key]
+		if err := c.checkReplay(p); err != nil {
+			return nil, err
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
+}
+
+// recordOf returns the last update that a record carries, or nil if it carries
+// none.
 func (c *checker) recordOf(r *storedRecord) (*update, error) {
-	id, err := r.head()
+	id, ok, err := r.head()
 	if err != nil {
 		return nil, fmt.Errorf("journal record of %s: %w", r.key, err)
 	}
 	p, u := c.byRoot[r.key], c.updates[id]
-	if p == nil || u == nil || u.p != p {
+	switch {
+	case p != nil && !ok:
+		return nil, nil
+	case p != nil && id == 0:
+		return p.origin, nil
+	case p == nil || u == nil || u.p != p:
 		return nil, fmt.Errorf("journal record of %s carries update %d, which nobody made of it", r.key, id)
 	}
 	return u, nil
@@ -393,7 +497,11 @@ func (c *checker) deleted(from, to string) error {
 		key := fmt.Sprintf("%s%s/%016x", journalPrefix, id, e.number)
 		return from <= key && key < to
 	})
-	return c.checkLease(id)
+	held, err := c.checkLease(id)
+	if err != nil {
+		return err
+	}
+	return c.checkBeside(held)
 }
 
 // lossExcused reports whether a session could be lost: it was taken away by

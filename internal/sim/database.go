@@ -115,7 +115,7 @@ func (c *conn) Read(ctx context.Context, keys ...string) (driver.Snapshot, error
 	keys = slices.Clone(keys)
 	return ask(c, ctx, "read", strings.Join(keys, " "), func(ctx context.Context) (driver.Snapshot, error) {
 		s, err := c.w.db.Read(ctx, keys...)
-		c.w.read(&s)
+		c.w.read(c.in, &s)
 		return s, err
 	})
 }
@@ -124,7 +124,7 @@ func (c *conn) Read(ctx context.Context, keys ...string) (driver.Snapshot, error
 func (c *conn) List(ctx context.Context, q driver.Query) (driver.Snapshot, error) {
 	return ask(c, ctx, "list", q.Prefix+" after "+q.After, func(ctx context.Context) (driver.Snapshot, error) {
 		s, err := c.w.db.List(ctx, q)
-		c.w.read(&s)
+		c.w.read(c.in, &s)
 		return s, err
 	})
 }
@@ -181,12 +181,16 @@ func (w *world) commit(k *call, keep bool) ([]driver.Outcome, error) {
 	}
 	for i := range res {
 		if len(res[i].Refused) == 0 {
+			trades := w.check.trades
 			w.fail(w.check.applied(k.in, &g.Batches[i]))
+			if w.check.trades > trades {
+				w.trace.add("%s trades across servers", k.in.name)
+			}
 			if !keep {
 				w.stray(&g.Batches[i])
 			}
 			res[i].Updated = w.clock.moment(res[i].Updated)
-			w.plant.applied(&g.Batches[i], !keep || k.fate.lose)
+			w.plant.applied(w, &g.Batches[i], !keep || k.fate.lose)
 		}
 		for j := range res[i].Refused {
 			res[i].Refused[j].Recent = w.plant.recent(res[i].Refused[j].Recent)
@@ -203,11 +207,12 @@ func (w *world) stray(b *driver.Batch) {
 }
 
 // read translates what was read into the database's time.
-func (w *world) read(s *driver.Snapshot) {
+func (w *world) read(in *instance, s *driver.Snapshot) {
 	s.Now = w.clock.moment(s.Now)
 	for i := range s.Entries {
-		s.Entries[i].Updated = w.clock.moment(s.Entries[i].Updated)
-		s.Entries[i].Recent = w.plant.recent(s.Entries[i].Recent)
+		e := &s.Entries[i]
+		e.Updated, e.Created = w.clock.moment(e.Updated), w.clock.moment(driver.Moment{Wall: e.Created}).Wall
+		w.plant.shown(w, in, e)
 	}
 }
 
@@ -298,6 +303,7 @@ func (w *world) latency() time.Duration {
 func (w *world) admit(k *call) {
 	w.trace.add("%s sends %s %s", k.in.name, k.kind, k.what)
 	k.fate = w.draw(k)
+	w.plant.early(w, k)
 	w.after(k.fate.reach, nil, func() { w.reach(k) })
 }
 

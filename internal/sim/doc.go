@@ -21,6 +21,14 @@
 //   - messages between servers are late, lost and doubled; games take their
 //     time before a hand-over.
 //
+// Callers also award things, with a record of each beside the player's root, and
+// take them back. Players send each other gifts with their updates, and servers
+// send gifts, some of them with the same id again and again, and wait for their
+// delivery. Stores deliver purchases to several servers at once, again and again, some
+// of them for the wrong player, and refund them. Any server changes any player by his
+// id, and asks again for the same change. Players of one server or of several trade. Handlers accept gifts, leave them for later, refuse them or panic; some
+// gifts live for seconds only, and the database's wall clock jumps by hours.
+//
 // After some thousand events the faults end, and the world must come to rest.
 //
 // # What is checked
@@ -37,6 +45,18 @@
 //     on it; so no more is ever lost than what was not appended;
 //   - the write-ahead rule: no root holds what is not in the journal;
 //   - groups are durable whole or not at all;
+//   - an award and its record are durable together, whether the record is an entry
+//     by now or still in an outbox;
+//   - what left its giver with a durable update is, after a crash and a replay,
+//     exactly once somewhere: in a message, with its receiver, or among the dead
+//     letters, unless its time is over; and whoever was told that it was received
+//     can rely on it;
+//   - a purchase is its first player's for ever; he has what he bought if and only if
+//     the record says so, and a purchase that was refunded never comes back;
+//   - a change by id is made once, or never if somebody was told so;
+//   - a trade across servers stands on all that was durable of each player, and is
+//     durable for all of them or for none, as was told to who made it; every owner
+//     takes it over;
 //   - a session is lost only by a seal or a revocation, and nobody seals whose
 //     own lease has just run out, as when the database was away;
 //   - every wait ends: with its context, or when the world is healthy again;

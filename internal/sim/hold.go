@@ -116,7 +116,7 @@ func (w *world) opened(h *hold) {
 	if o := in.holdOf(p); o != nil {
 		w.fail(fmt.Errorf("%s gave session %s beside session %s", w.current, id, o.session))
 	}
-	h.session, h.head, h.lazy = id, taken.head, taken.lazy
+	h.session, h.head, h.lazy = id, taken.last, taken.lazy
 	in.holds = append(in.holds, h)
 	s.Lock()
 	data := s.Document().AppendJSON(nil)
@@ -171,7 +171,7 @@ func (w *world) sessionEnded(e ending) {
 		w.fail(fmt.Errorf("session %s ended, which never took a lock", id))
 		return
 	}
-	head := taken.head
+	head := taken.last
 	if i := slices.IndexFunc(e.in.holds, func(h *hold) bool { return h.s == e.s }); i >= 0 {
 		head = e.in.holds[i].head
 		e.in.holds = slices.Delete(e.in.holds, i, i+1)

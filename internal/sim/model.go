@@ -18,6 +18,7 @@ type update struct {
 	content content // of the whole document
 	text    string  // content.String
 	group   *group  // nil: it was made alone
+	never   bool    // it is of a trade that, as somebody was told, never happens
 }
 
 // group is the updates of several players that were made as one.
@@ -33,9 +34,15 @@ type player struct {
 	origin *update
 	// durable is the last update that no crash may take back: it has been in
 	// the journal or in the root.
-	durable *update
-	stored  stored
-	writes  int // of the root
+	durable   *update
+	stored    stored
+	writes    int         // of the root
+	gifts     []*gift     // to him and from him
+	awards    []string    // every one that was ever made
+	purchases []*purchase // that were delivered for him
+	byID      []*byID
+	counter   int64     // of the changes by id that are on disk
+	coming    []*update // of trades, that may yet come into a session's memory
 }
 
 // stored is a player's root as it is in the database.
@@ -46,6 +53,7 @@ type stored struct {
 	position uint64
 	head     *update
 	lazy     int
+	counter  int64
 }
 
 const playerKind = "player"
@@ -53,16 +61,18 @@ const playerKind = "player"
 func newPlayer(n int) *player {
 	p := &player{key: session.Key{Kind: playerKind, ID: fmt.Sprintf("p%02d", n)}}
 	p.root = p.key.String()
-	c := content{fields: map[string]string{}}
+	c := content{fields: map[string]string{}, objects: map[string]map[string]string{}}
 	p.origin = &update{p: p, content: c, text: c.String()}
 	p.durable = p.origin
 	return p
 }
 
 // next returns the update that changes make on top of u.
-func (u *update) next(id int, change func(*content)) *update {
+func (u *update) next(id int, changes []change) *update {
 	c := u.content.clone()
-	change(&c)
+	for _, ch := range changes {
+		ch.model(&c)
+	}
 	c.fields[headField] = strconv.Itoa(id)
 	return &update{id: id, p: u.p, parent: u, depth: u.depth + 1, content: c, text: c.String()}
 }

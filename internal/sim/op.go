@@ -16,21 +16,26 @@ type op struct {
 	in     *instance
 	name   string
 	cancel context.CancelFunc
-	until  time.Time // its context's deadline; zero: none
+	until  time.Time     // its context's deadline; zero: none
+	slack  time.Duration // how long it may go on after that
 	told   chan func()
 }
 
 func (o *op) String() string { return o.name }
 
-// slack is how long a call may go on after its context has ended.
-const slack = time.Second
+// slack is how long a call may go on after its context has ended, and tradeSlack
+// how long a trade may, which finds out what became of it.
+const (
+	slack      = time.Second
+	tradeSlack = 4 * time.Second
+)
 
 // begin starts an operation on a server: run on a goroutine of its own, and
 // what it returns on the world's when it has come to its end. A limit of 0
 // means none: it must end when the world has become calm.
-func (w *world) begin(in *instance, limit time.Duration, what string, run func(context.Context) func()) {
+func (w *world) begin(in *instance, limit time.Duration, what string, run func(context.Context) func()) *op {
 	w.calls++
-	o := &op{in: in, name: fmt.Sprintf("%s %s (%d)", in.name, what, w.calls), told: make(chan func(), 1)}
+	o := &op{in: in, name: fmt.Sprintf("%s %s (%d)", in.name, what, w.calls), told: make(chan func(), 1), slack: slack}
 	ctx, cancel := context.WithCancel(context.Background())
 	if limit > 0 {
 		o.until = time.Now().Add(limit)
@@ -39,10 +44,11 @@ func (w *world) begin(in *instance, limit time.Duration, what string, run func(c
 	o.cancel = cancel
 	w.ops = append(w.ops, o)
 	w.trace.add("%s begins", o.name)
-	go func() {
+	w.callers.Go(func() {
 		defer w.signal()
 		o.told <- run(ctx)
-	}()
+	})
+	return o
 }
 
 // tellAll lets callers know what became of their operations.
@@ -73,10 +79,10 @@ func (w *world) tell(o *op, tell func()) {
 
 // checkWait checks that an operation does not outlast its context.
 func (w *world) checkWait(o *op) {
-	if o.until.IsZero() || o.in.dead || o.in.paused || time.Since(o.until) < slack {
+	if o.until.IsZero() || o.in.dead || o.in.paused || time.Since(o.until) < o.slack {
 		return
 	}
-	if time.Since(o.in.resumed) < slack {
+	if time.Since(o.in.resumed) < o.slack {
 		return
 	}
 	w.fail(fmt.Errorf("%s still waits %v after its context has ended", o.name, time.Since(o.until)))

@@ -2,9 +2,12 @@ package sim
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
 )
@@ -30,20 +33,51 @@ const (
 	LateAppend Plant = "append not excluded by seal"
 	// TornGroup: of a group, a part may be appended before a crash.
 	TornGroup Plant = "groups not whole"
+	// BareSave: a save drops the records that go with it.
+	BareSave Plant = "an award without its record, by a save"
+	// BareTakeOver: who replays another server's journal drops its outboxes.
+	BareTakeOver Plant = "an award without its record, by a take-over"
+	// NoMarker: nothing is noted of a message that was handled.
+	NoMarker Plant = "a message's marker is not written"
+	// UnseenMarker: what is noted of handled messages is not looked at.
+	UnseenMarker Plant = "a message's marker is not looked at"
+	// EarlyGift: a gift is sent before it is durable that its giver has it no more.
+	EarlyGift Plant = "a gift sent before its removal is durable"
+	// ShortMarker: what is noted of a handled message is forgotten too early.
+	ShortMarker Plant = "a marker that expires too early"
+	// WrongClaim: a claim takes a purchase from another player.
+	WrongClaim Plant = "a claim by the wrong player"
+	// BareGrant: a save drops the records of purchases.
+	BareGrant Plant = "a purchase without its record"
+	// UnsavedFreeze: a freeze tells a version that lacks what was not saved yet.
+	UnsavedFreeze Plant = "a freeze that tells unsaved state"
+	// ForgottenTrade: who has to find out what became of a trade finds that it
+	// happened, and does not take over what it changed.
+	ForgottenTrade Plant = "an adoption forgotten after a lost verdict"
+	// StaleThaw: the news of an older trade end a newer freeze.
+	StaleThaw Plant = "a stale thaw"
 )
 
 // Plants are all bugs that can be planted.
-var Plants = []Plant{NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup}
+var Plants = []Plant{
+	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup,
+	BareSave, BareTakeOver, NoMarker, UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant,
+	UnsavedFreeze, ForgottenTrade, StaleThaw,
+}
 
 // plant makes one bug happen, or none.
 type plant struct {
 	what     Plant
 	position map[string]uint64           // of each root, the last that was seen
 	lost     map[driver.Version]struct{} // ids of commits whose answers were lost
+	extra    int                         // commits of the bug's own
+	trade    tradePlant
 }
 
 func newPlant(what Plant) *plant {
-	return &plant{what: what, position: make(map[string]uint64), lost: make(map[driver.Version]struct{})}
+	return &plant{
+		what: what, position: make(map[string]uint64), lost: make(map[driver.Version]struct{}), trade: newTradePlant(),
+	}
 }
 
 // sent returns the group as it reaches the database.
@@ -57,8 +91,81 @@ func (pl *plant) sent(w *world, k *call) driver.Group {
 		for j := range b.Writes {
 			pl.bend(w, k, b, &b.Writes[j])
 		}
+		b.Writes = slices.DeleteFunc(b.Writes, func(wr driver.Write) bool { return pl.drops(w, k, b, &wr) })
 	}
 	return g
+}
+
+// drops reports whether the bug leaves a write out of a batch.
+func (pl *plant) drops(w *world, k *call, b *driver.Batch, wr *driver.Write) bool {
+	if pl.what == BareGrant {
+		return strings.HasPrefix(wr.Key, receiptPrefix) && !creates(wr)
+	}
+	p := w.check.ownerOf(wr.Key)
+	if p == nil {
+		return false
+	}
+	l := w.check.leases[p.stored.lease]
+	own := l != nil && l.taker == k.in
+	switch pl.what {
+	case BareSave:
+		return own && strings.HasPrefix(wr.Key, p.entry(recordFolder, "a"))
+	case BareTakeOver:
+		moves := slices.ContainsFunc(b.Writes, func(o driver.Write) bool { return o.Key == p.root })
+		return !own && moves && wr.Mode != driver.Once
+	case NoMarker:
+		return strings.HasPrefix(wr.Key, p.entry(doneFolder, "g"))
+	}
+	return false
+}
+
+// early sends the gifts of an append as soon as it is under way.
+func (pl *plant) early(w *world, k *call) {
+	if pl.what != EarlyGift || k.group == nil {
+		return
+	}
+	for i := range k.group.Batches {
+		for _, wr := range k.group.Batches[i].Writes {
+			rs, err := splitRecords(wr.Value)
+			if err != nil || !strings.HasPrefix(wr.Key, journalPrefix) {
+				continue
+			}
+			for _, r := range rs {
+				pl.sendEarly(w, k, r.outbox)
+			}
+		}
+	}
+}
+
+func (pl *plant) sendEarly(w *world, k *call, outbox []storedWrite) {
+	for _, o := range outbox {
+		if o.form != 3 {
+			continue
+		}
+		pl.extra++
+		b := driver.Batch{ID: pl.id(), Writes: []driver.Write{{Key: o.key, Mode: driver.Once, Value: o.value}}}
+		if _, err := w.db.Commit(context.Background(), driver.Group{Batches: []driver.Batch{b}}); err == nil {
+			w.fail(w.check.applied(k.in, &b))
+		}
+	}
+}
+
+// id returns a version for a commit of the bug's own.
+func (pl *plant) id() (v driver.Version) {
+	binary.BigEndian.PutUint64(v[8:], uint64(pl.extra))
+	v[0] = 1
+	return v
+}
+
+// shown turns an entry into what a server is told that reads it.
+func (pl *plant) shown(w *world, in *instance, e *driver.Entry) {
+	e.Recent = pl.recent(e.Recent)
+	switch p := w.check.ownerOf(e.Key); {
+	case pl.what == UnseenMarker && p != nil && strings.HasPrefix(e.Key, p.entry(doneFolder, "g")):
+		*e = driver.Entry{Key: e.Key}
+	case pl.what == ForgottenTrade && w.check.byRoot[e.Key] != nil:
+		e.Value = pl.trade.forgotten(w, in, w.check.byRoot[e.Key], e.Value)
+	}
 }
 
 // bend changes one write as the bug would have it.
@@ -74,6 +181,12 @@ func (pl *plant) bend(w *world, k *call, b *driver.Batch, wr *driver.Write) {
 		wr.Value = withData(wr.Value, p.stored.head.content)
 	case pl.what == OtherBytes && k.fate.lose && journal:
 		wr.Value = withoutLast(wr.Value)
+	case pl.what == WrongClaim && strings.HasPrefix(wr.Key, receiptPrefix) && creates(wr):
+		wr.Mode = driver.Always
+	case pl.what == ShortMarker && strings.Contains(wr.Key, "/"+doneFolder+"/") && !wr.Delete:
+		wr.Value = withMember(wr.Value, "until", mustJSON(w.clock.top().Add(-time.Minute)))
+	case pl.what == UnsavedFreeze && p != nil && len(w.check.rootsIn(b)) == 1:
+		wr.Value = pl.trade.unsaved(p, wr.Value)
 	case pl.what == LateAppend && journal:
 		b.Checks = nil
 	case pl.what == TornGroup && journal && (k.in.dead || k.fate.crash):
@@ -84,41 +197,32 @@ func (pl *plant) bend(w *world, k *call, b *driver.Batch, wr *driver.Write) {
 // carryPosition writes the former session's position into a root whose lock is
 // taken.
 func (pl *plant) carryPosition(p *player, wr *driver.Write) {
-	var r map[string]json.RawMessage
-	var held map[string]json.RawMessage
 	var at storedRoot
-	if json.Unmarshal(wr.Value, &r) != nil || json.Unmarshal(wr.Value, &at) != nil || at.Lock == nil {
+	if json.Unmarshal(wr.Value, &at) != nil || at.Lock == nil {
 		return
 	}
 	former := pl.position[wr.Key]
 	pl.position[wr.Key] = at.Lock.Position
-	if at.Lock.Session == p.stored.session || json.Unmarshal(r["lock"], &held) != nil {
+	if at.Lock.Session == p.stored.session {
 		return
 	}
-	held["position"] = mustJSON(former)
-	r["lock"] = mustJSON(held)
-	wr.Value = mustJSON(r)
+	wr.Value = withMember(wr.Value, "lock", withMember(member(wr.Value, "lock"), "position", mustJSON(former)))
 }
 
 // withData replaces the data of a stored root.
 func withData(value []byte, c content) []byte {
-	var r map[string]json.RawMessage
-	if json.Unmarshal(value, &r) != nil {
-		return value
-	}
 	data := make(map[string]json.RawMessage)
 	for k, v := range c.fields {
 		data[k] = json.RawMessage(v)
 	}
-	if c.bag != nil {
-		bag := make(map[string]json.RawMessage)
-		for k, v := range c.bag {
-			bag[k] = json.RawMessage(v)
+	for field, o := range c.objects {
+		elements := make(map[string]json.RawMessage)
+		for k, v := range o {
+			elements[k] = json.RawMessage(v)
 		}
-		data[bagField] = mustJSON(bag)
+		data[field] = mustJSON(elements)
 	}
-	r["data"] = mustJSON(data)
-	return mustJSON(r)
+	return withMember(value, "data", mustJSON(data))
 }
 
 // withoutLast cuts the last record off a journal entry that has several.
@@ -139,7 +243,8 @@ func mustJSON(v any) []byte {
 }
 
 // applied notes a batch that was applied, and whether its answer is lost.
-func (pl *plant) applied(b *driver.Batch, lost bool) {
+func (pl *plant) applied(w *world, b *driver.Batch, lost bool) {
+	pl.trade.wrote(w, b)
 	if pl.what == NoRecognition && lost {
 		pl.lost[b.ID] = struct{}{}
 	}

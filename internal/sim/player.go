@@ -26,6 +26,22 @@ func (w *world) beginActs() {
 
 // act does one thing that a game would.
 func (w *world) act(in *instance) {
+	if w.chance(w.shape.mail) {
+		w.mail(in)
+		return
+	}
+	if w.chance(w.shape.byID) {
+		w.changeByID(in)
+		return
+	}
+	if w.chance(w.shape.shop) {
+		w.shop(in)
+		return
+	}
+	if w.chance(w.shape.trades) {
+		w.trade(in)
+		return
+	}
 	n := w.rng.IntN(100)
 	switch {
 	case n < 5:
@@ -109,6 +125,12 @@ func (w *world) openSomebody(in *instance) {
 
 // update changes players in memory: one alone, or several as a group.
 func (w *world) update(durable bool, hs ...*hold) {
+	for _, h := range hs {
+		if h.s.Thawed() != nil && w.chance(0.8) {
+			w.trace.add("%s is held still", h.p.key.ID)
+			return
+		}
+	}
 	ps := w.plan(hs)
 	us := updates(ps)
 	if len(us) > 1 {
@@ -145,7 +167,7 @@ func (w *world) made(p plan, durable bool) {
 			return // it was refused; its caller hears why
 		}
 	}
-	h.head = p.u
+	w.moved(h.s, p.u)
 	w.fail(w.checkMemory(h, data))
 	if w.shape.steady() && h.p.stored.session != h.session {
 		w.fail(fmt.Errorf("session %s changed %v, which session %q owns", h.session, h.p.key, h.p.stored.session))
@@ -155,10 +177,22 @@ func (w *world) made(p plan, durable bool) {
 	}
 }
 
+// moved notes the last update that a session holds in memory.
+func (w *world) moved(s *session.Session, u *update) {
+	w.check.sessions[s.ID()].last = u
+	for _, in := range w.all {
+		for _, h := range in.holds {
+			if h.s == s {
+				h.head = u
+			}
+		}
+	}
+}
+
 // refused checks why sessions may not be changed.
 func (w *world) refused(hs []*hold, err error) {
 	w.trace.add("%s may not change %s: %v", hs[0].in.name, hs[0].p.key.ID, err)
-	for _, known := range []error{session.ErrSuspended, session.ErrClosed, session.ErrLost} {
+	for _, known := range []error{session.ErrSuspended, session.ErrClosed, session.ErrLost, session.ErrOutboxFull, session.ErrFrozen} {
 		if errors.Is(err, known) {
 			return
 		}

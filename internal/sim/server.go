@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/profile"
+	"github.com/holdfast-games/holdfast/receipt"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
 )
@@ -26,6 +27,7 @@ type instance struct {
 	db       *store.DB
 	srv      *session.Server // nil until it is open
 	profiles *profile.Server // over srv, where games use profiles
+	book     *receipt.Book   // of profiles
 
 	up      bool // its server is open
 	dead    bool // killed, or gone after its Close
@@ -35,15 +37,17 @@ type instance struct {
 	resumed time.Time
 	cut     time.Time // until then it does not reach the database
 
-	calls []*call // under way
-	hooks []*hook
-	held  []func() // what happened to it while it was paused
-	holds []*hold  // open sessions, in the order in which they were opened
+	calls   []*call // under way
+	hooks   []*hook
+	letters []*letter
+	busy    map[string]bool // what it is at, of what it does once at a time
+	held    []func()        // what happened to it while it was paused
+	holds   []*hold         // open sessions, in the order in which they were opened
 }
 
 // startServer starts a process on a machine.
 func (w *world) startServer(slot int) *instance {
-	in := &instance{w: w, slot: slot, number: len(w.all) + 1}
+	in := &instance{w: w, slot: slot, number: len(w.all) + 1, busy: make(map[string]bool)}
 	in.name = fmt.Sprintf("s%d.%d", slot+1, in.number)
 	in.conn = &conn{w: w, in: in, info: driver.Info{
 		Name: "sim", Look: w.shape.look, Writers: w.shape.writers, Group: w.shape.group,
@@ -98,10 +102,12 @@ func (in *instance) start(ctx context.Context) (err error) {
 		in.srv, err = session.Open(ctx, in.db, o)
 		return err
 	}
-	po := &profile.Options{Session: *o, Autosave: -1, OnLoadError: profile.RefusePlayer}
+	po := &profile.Options{Session: *o, Autosave: -1, OnLoadError: profile.RefusePlayer, FreezeLimit: s.freezeLimit, FreezePatience: s.patience}
 	po.HandOver = func(ctx context.Context, p *profile.Profile) { in.handOver(ctx, p.Key()) }
+	po.OnRelease = func(ctx context.Context, p *profile.Profile) { in.wait(ctx, p.Key().ID, true) }
 	if in.profiles, err = profile.Open(ctx, in.db, schemaOf, po); err == nil {
 		in.srv = in.profiles.Session()
+		err = errors.Join(in.receive(), in.openBook())
 	}
 	return err
 }
@@ -239,14 +245,18 @@ func (in *instance) holdOf(p *player) *hold {
 
 // hook is a game that wants to finish before a session is handed over.
 type hook struct {
-	in   *instance
-	what string
-	done chan struct{}
+	in    *instance
+	what  string
+	short bool // it is the last word before a release, after which only its order counts
+	done  chan struct{}
 }
 
 // handOver is the game's, called before a session is handed over.
-func (in *instance) handOver(ctx context.Context, key session.Key) {
-	h := &hook{in: in, what: key.ID, done: make(chan struct{})}
+func (in *instance) handOver(ctx context.Context, key session.Key) { in.wait(ctx, key.ID, false) }
+
+// wait lets the world decide how long the game takes for something.
+func (in *instance) wait(ctx context.Context, what string, short bool) {
+	h := &hook{in: in, what: what, short: short, done: make(chan struct{})}
 	in.w.mu.Lock()
 	in.w.inbox.hooks = append(in.w.inbox.hooks, h)
 	in.w.mu.Unlock()
@@ -261,7 +271,7 @@ func (in *instance) handOver(ctx context.Context, key session.Key) {
 func (w *world) hooked(h *hook) {
 	h.in.hooks = append(h.in.hooks, h)
 	d := w.upTo(time.Microsecond)
-	if w.shape.hook {
+	if w.shape.hook && !h.short {
 		d = w.upTo(300 * time.Millisecond)
 	}
 	w.after(d, h.in, func() {

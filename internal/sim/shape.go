@@ -25,12 +25,16 @@ type shape struct {
 	// Mean times between two faults; 0: never.
 	crashEvery, pauseEvery, cutEvery, blinkEvery, freezeEvery, closeEvery, clockEvery, powerEvery time.Duration
 
-	drift float64 // of the database's clock
-	steal float64 // chance that an open steals
-	bus   bool
-	hook  bool // the game wants to finish before a hand-over
-	typed bool // games use profiles, not sessions
-	hot   bool // few players are wanted by everybody
+	drift                    float64 // of the database's clock
+	steal                    float64 // chance that an open steals
+	bus                      bool
+	hook                     bool          // the game wants to finish before a hand-over
+	typed                    bool          // games use profiles, not sessions
+	awards, gifts            float64       // chances of one update
+	mail, trades, shop, byID float64       // chances that an act is one of these
+	freezeLimit              time.Duration // of profile.Options
+	patience                 time.Duration // FreezePatience of them
+	hot                      bool          // few players are wanted by everybody
 }
 
 // steady reports whether nobody steals: then a server knows when it may no
@@ -74,6 +78,12 @@ func drawShape(r *rand.Rand) shape {
 	}
 	if r.IntN(3) == 0 {
 		s.value = between(500, 4000)
+	}
+	s.awards = rate(0.6, 0.4)
+	if s.typed {
+		s.gifts, s.mail, s.trades = rate(0.7, 0.5), rate(0.7, 0.4), rate(0.6, 0.4)
+		s.shop, s.byID = rate(0.5, 0.3), rate(0.5, 0.3)
+		s.freezeLimit, s.patience = -1, ms(200, 5000)
 	}
 	return s
 }

@@ -73,6 +73,11 @@ func TestEveryFaultHappens(t *testing.T) {
 		"unreachable": true, "refused by": true, "session lost": true, "sealed by": true,
 		"revoked by": true, "changed together": true, "suspended": true, "hears": true,
 		"has finished with": true, "shut down": true, "rolls a change": true, "writes lazy": true,
+		"accepts g": true, "leaves for later": true, "refuses g": true, "panics at": true,
+		"deliver g": true, "finds nobody": true, "wall clock jumps": true, "was told of a dead letter": true,
+		"trades across servers": true, "happened: true": true, "happened: false": true, "is held still": true,
+		"grant b": true, "refund b": true, "another player's": true, "the purchase was refunded": true, "not processed yet": true,
+		"change 0 of": true, "condition failed": true, "not handled yet": true,
 	}
 	const most = 300
 	for seed := uint64(1); seed <= most && len(missing) > 0; seed++ {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -42,6 +44,8 @@ type storedRecord struct {
 	body    []byte
 	outbox  []storedWrite
 	bytes   []byte // all of it
+	counted bool   // it sets the counter
+	counter int64
 }
 
 // storedWrite is an entry that goes with the next commit of the record's root.
@@ -128,50 +132,67 @@ func cut(b []byte) (head, rest []byte, ok bool) {
 	return b[used : used+int(n)], b[used+int(n):], true
 }
 
-// head returns the number of the last update that a record carries.
-func (r *storedRecord) head() (int, error) {
+// head returns the number of the last update that a record carries; ok is false
+// if it carries none, only what goes with the root's next commit, or a change by id.
+// It notes the counter.
+func (r *storedRecord) head() (n int, ok bool, err error) {
 	if r.whole {
 		c, err := parseContent(r.body)
-		return c.head(), err
+		r.counter, r.counted = c.counter, true
+		return c.head(), true, err
 	}
 	delta, err := document.DecodeDelta(r.body, nil)
 	if err != nil {
-		return 0, fmt.Errorf("decode delta: %w", err)
+		return 0, false, fmt.Errorf("decode delta: %w", err)
 	}
+	var fields []string
 	for _, c := range delta {
-		if c.Path == document.Field(headField) {
-			return strconv.Atoi(string(c.Value))
+		switch c.Path.Field {
+		case headField:
+			ok = true
+			n, err = strconv.Atoi(string(c.Value))
+		case counterField:
+			r.counted = true
+			r.counter, err = strconv.ParseInt(string(c.Value), 10, 64)
 		}
+		if err != nil {
+			return 0, false, fmt.Errorf("delta with %v = %.80q: %w", c.Path, c.Value, err)
+		}
+		fields = append(fields, c.Path.Field)
 	}
-	return 0, fmt.Errorf("delta of %d changes names no update", len(delta))
+	if !ok && (!onlyCounts(fields) || len(r.outbox) == 0 && !r.counted) {
+		return 0, false, fmt.Errorf("delta of %v names no update", fields)
+	}
+	return n, ok, nil
 }
 
 // headField is the field in which a document names the last update that it
 // holds. bagField is an object whose elements are changed one by one. lazyField
 // is written lazily, always with a higher number, and is no part of an update.
+// coinsField is a sum, and gotField an object that names what was received.
 const (
-	headField = "head"
-	bagField  = "bag"
-	lazyField = "lazy"
+	headField  = "head"
+	bagField   = "bag"
+	lazyField  = "lazy"
+	coinsField = "coins"
+	gotField   = "got"
 )
 
 // content is a document as the model of a player sees it.
 type content struct {
-	fields map[string]string
-	bag    map[string]string // nil: there is none
-	late   string            // the lazy field's value
+	fields  map[string]string
+	objects map[string]map[string]string // by field: bag and got
+	late    string                       // the lazy field's value
+	counter int64
 }
 
+// objectFields are the fields whose elements are changed one by one.
+var objectFields = []string{bagField, gotField}
+
 func (c content) clone() content {
-	n := content{fields: make(map[string]string, len(c.fields)+1), late: c.late}
-	for k, v := range c.fields {
-		n.fields[k] = v
-	}
-	if c.bag != nil {
-		n.bag = make(map[string]string, len(c.bag)+1)
-		for k, v := range c.bag {
-			n.bag[k] = v
-		}
+	n := content{fields: maps.Clone(c.fields), objects: make(map[string]map[string]string), late: c.late, counter: c.counter}
+	for field, o := range c.objects {
+		n.objects[field] = maps.Clone(o)
 	}
 	return n
 }
@@ -184,6 +205,18 @@ func (c content) head() int {
 	}
 	return n
 }
+
+// coins returns the sum that a document holds.
+func (c content) coins() int {
+	n, err := strconv.Atoi(c.fields[coinsField])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// got reports whether something was received.
+func (c content) got(id string) bool { return c.objects[gotField][id] != "" }
 
 // lazy returns the lazy field's value; 0: there is none.
 func (c content) lazy() int {
@@ -208,36 +241,46 @@ func (c content) String() string {
 		}
 	}
 	write("", c.fields)
-	if c.bag != nil {
-		b.WriteString("bag:")
-		write(".", c.bag)
+	for _, field := range objectFields {
+		if o := c.objects[field]; o != nil {
+			b.WriteString(field + ":")
+			write(".", o)
+		}
 	}
 	return b.String()
 }
 
 // parseContent reads a document's JSON.
 func parseContent(b []byte) (content, error) {
-	c := content{fields: make(map[string]string)}
+	c := content{fields: make(map[string]string), objects: make(map[string]map[string]string)}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return c, fmt.Errorf("read document %.80q: %w", b, err)
 	}
 	for k, v := range fields {
-		if k == lazyField {
+		switch k {
+		case lazyField:
 			c.late = string(v)
 			continue
+		case counterField:
+			n, err := strconv.ParseInt(string(v), 10, 64)
+			if err != nil {
+				return c, fmt.Errorf("read counter %.80q: %w", v, err)
+			}
+			c.counter = n
+			continue
 		}
-		if k != bagField {
+		if !slices.Contains(objectFields, k) {
 			c.fields[k] = string(v)
 			continue
 		}
-		var bag map[string]json.RawMessage
-		if err := json.Unmarshal(v, &bag); err != nil {
-			return c, fmt.Errorf("read bag %.80q: %w", v, err)
+		var o map[string]json.RawMessage
+		if err := json.Unmarshal(v, &o); err != nil {
+			return c, fmt.Errorf("read %s %.80q: %w", k, v, err)
 		}
-		c.bag = make(map[string]string)
-		for k, v := range bag {
-			c.bag[k] = string(v)
+		c.objects[k] = make(map[string]string)
+		for name, v := range o {
+			c.objects[k][name] = string(v)
 		}
 	}
 	return c, nil

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -28,6 +29,7 @@ type world struct {
 	slots   []*instance // what runs on each machine, by number; nil: nothing
 	all     []*instance // whatever ran
 	ops     []*op
+	callers sync.WaitGroup // of the goroutines of ops
 	events  queue
 	seq     int
 	steps   int
@@ -35,6 +37,7 @@ type world struct {
 	blink   time.Time       // until then nobody reaches the database
 	frozen  time.Time       // until then it takes no writes
 	calm    bool            // no more faults
+	quiet   atomic.Bool     // the same, for the servers' goroutines
 	err     error           // the first broken promise
 	calls   int             // operations begun, for their numbers
 	strays  map[string]bool // keys that were written when nobody listened any more
@@ -52,6 +55,9 @@ type world struct {
 type inbox struct {
 	calls    []*call
 	hooks    []*hook
+	letters  []*letter
+	deeds    []deed
+	broken   []error
 	ends     []ending
 	messages []message
 }
@@ -170,6 +176,17 @@ func alike(sorted []*call) []*call {
 
 // takeUp deals with hooks, messages and sessions that ended.
 func (w *world) takeUp(in *inbox) {
+	for _, err := range in.broken {
+		w.fail(err)
+	}
+	w.takeDeeds(in.deeds)
+	w.watchComing()
+	slices.SortStableFunc(in.letters, func(a, b *letter) int {
+		return cmp.Or(cmp.Compare(a.in.number, b.in.number), cmp.Compare(a.profile.Key().ID, b.profile.Key().ID), cmp.Compare(a.id, b.id))
+	})
+	for _, l := range in.letters {
+		w.lettered(l)
+	}
 	slices.SortStableFunc(in.hooks, func(a, b *hook) int {
 		return cmp.Or(cmp.Compare(a.in.number, b.in.number), cmp.Compare(a.what, b.what))
 	})
@@ -177,7 +194,7 @@ func (w *world) takeUp(in *inbox) {
 		w.hooked(h)
 	}
 	slices.SortStableFunc(in.messages, func(a, b message) int {
-		return cmp.Or(cmp.Compare(a.from.number, b.from.number), cmp.Compare(a.topic, b.topic), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(a.from.number, b.from.number), cmp.Compare(a.topic, b.topic), cmp.Compare(a.shown, b.shown), cmp.Compare(a.text, b.text))
 	})
 	for _, m := range in.messages {
 		if !m.from.dead {
@@ -303,11 +320,18 @@ func (w *world) powerCut() {
 	}
 }
 
-// disturbClock makes the database's clock jump.
+// disturbClock makes the database's clock jump, and perhaps its wall clock too.
 func (w *world) disturbClock() {
 	by := w.upTo(4*w.shape.lease) - 2*w.shape.lease
 	w.trace.add("the database's clock jumps by %v", by)
 	w.clock.jump(by)
+	if w.chance(0.5) {
+		by := w.upTo(40*time.Minute) - 20*time.Minute
+		if w.chance(0.5) {
+			by = w.upTo(4 * time.Hour)
+		}
+		w.trace.add("the database's wall clock jumps by %v", w.clock.jumpWall(by))
+	}
 }
 
 // end stops everything that still runs, so that the bubble can end.
@@ -323,6 +347,7 @@ func (w *world) end() {
 		for _, in := range w.all {
 			in.stop()
 		}
+		w.callers.Wait()
 	}()
 	for deadline := time.Now().Add(time.Hour); time.Now().Before(deadline); {
 		w.release()
@@ -350,7 +375,14 @@ func (w *world) release() {
 	for _, h := range in.hooks {
 		close(h.done)
 	}
+	for _, l := range in.letters {
+		close(l.done)
+	}
 	for _, in := range w.all {
+		for _, l := range in.letters {
+			close(l.done)
+		}
+		in.letters = nil
 		for _, k := range in.calls {
 			k.finish(errEnd)
 		}

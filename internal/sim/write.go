@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 )
@@ -65,16 +66,16 @@ func (c change) first() string { return c.value[len(`{"e1":`) : len(c.value)-1] 
 func (c change) model(m *content) {
 	switch {
 	case c.path.Deep && c.value == "":
-		delete(m.bag, c.path.Element)
+		delete(m.objects[c.path.Field], c.path.Element)
 	case c.path.Deep:
-		if m.bag == nil {
-			m.bag = make(map[string]string)
+		if m.objects[c.path.Field] == nil {
+			m.objects[c.path.Field] = make(map[string]string)
 		}
-		m.bag[c.path.Element] = c.value
+		m.objects[c.path.Field][c.path.Element] = c.value
 	case c.path.Field == bagField && c.value == "":
-		m.bag = nil
+		delete(m.objects, bagField)
 	case c.path.Field == bagField:
-		m.bag = map[string]string{"e1": c.first()}
+		m.objects[bagField] = map[string]string{"e1": c.first()}
 	case c.value == "":
 		delete(m.fields, c.path.Field)
 	default:
@@ -95,8 +96,10 @@ var (
 	headOf   = profile.Int(headField, 0)
 	lazyOf   = profile.Int(lazyField, 0, profile.Lazy())
 	bagOf    = profile.Map[any](bagField)
+	coinsOf  = profile.Int(coinsField, 0)
+	gotOf    = profile.Map[any](gotField)
 	plainOf  = makePlain()
-	schemaOf = profile.NewSchema(playerKind, append([]profile.Field{headOf, lazyOf, bagOf}, fieldsOf(plainOf)...)...)
+	schemaOf = profile.NewSchema(playerKind, append([]profile.Field{headOf, lazyOf, bagOf, coinsOf, gotOf, counterOf}, fieldsOf(plainOf)...)...)
 )
 
 func makePlain() []*profile.ValueField[any] {
@@ -118,16 +121,18 @@ func fieldsOf(fs []*profile.ValueField[any]) []profile.Field {
 // writeTyped makes the change in a profile's transaction.
 func (c change) writeTyped(tx *profile.Tx) error {
 	switch {
-	case c.path.Field == headField:
+	case c.path.Field == headField, c.path.Field == coinsField:
 		n, err := strconv.ParseInt(c.value, 10, 64)
 		if err != nil {
 			return err
 		}
-		return headOf.Set(tx, n)
-	case c.path.Deep && c.value == "":
-		return bagOf.Delete(tx, c.path.Element)
+		return map[string]*profile.IntField{headField: headOf, coinsField: coinsOf}[c.path.Field].Set(tx, n)
 	case c.path.Deep:
-		return bagOf.Put(tx, c.path.Element, decoded(c.value))
+		f := map[string]*profile.MapField[any]{bagField: bagOf, gotField: gotOf}[c.path.Field]
+		if c.value == "" {
+			return f.Delete(tx, c.path.Element)
+		}
+		return f.Put(tx, c.path.Element, decoded(c.value))
 	case c.path.Field == bagField && c.value == "":
 		return bagOf.Clear(tx)
 	case c.path.Field == bagField:
@@ -143,6 +148,26 @@ func (c change) writeTyped(tx *profile.Tx) error {
 	return plainOf[i].Set(tx, decoded(c.value))
 }
 
+// writeTyped makes the update in a profile's transaction.
+func (p *plan) writeTyped(tx *profile.Tx) error {
+	for _, ch := range p.changes {
+		if err := ch.writeTyped(tx); err != nil {
+			return err
+		}
+	}
+	for _, a := range p.attach {
+		if err := tx.Attach(a); err != nil {
+			return err
+		}
+	}
+	for _, g := range p.gifts {
+		if _, err := tx.Send(g.to.key, g.message()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func decoded(value string) any {
 	var v any
 	if json.Unmarshal([]byte(value), &v) != nil {
@@ -156,19 +181,27 @@ type plan struct {
 	h       *hold
 	u       *update
 	changes []change
+	gifts   []*gift        // that are sent with it
+	attach  []driver.Write // records that are written with it
 }
 
 // plan decides what to change in open sessions.
 func (w *world) plan(hs []*hold) []plan {
 	ps := make([]plan, len(hs))
 	for i, h := range hs {
-		cs := w.changes()
-		u := w.check.make(h.head, func(c *content) {
-			for _, ch := range cs {
-				ch.model(c)
-			}
-		})
-		ps[i] = plan{h, u, append(cs, change{document.Field(headField), strconv.Itoa(u.id)})}
+		p := plan{h: h, changes: w.changes()}
+		if w.chance(w.shape.awards) {
+			w.award(&p)
+		}
+		if w.chance(w.shape.gifts) {
+			w.give(&p)
+		}
+		p.u = w.check.make(w.check.number(), h.head, p.changes)
+		p.changes = append(p.changes, change{document.Field(headField), strconv.Itoa(p.u.id)})
+		for _, g := range p.gifts {
+			g.sentWith(p.u)
+		}
+		ps[i] = p
 	}
 	return ps
 }
@@ -187,6 +220,12 @@ func (w *world) inSessions(ps []plan, durable bool) error {
 		w.fail(w.checkMemory(ps[i].h, tx.Document().AppendJSON(nil)))
 		for _, ch := range ps[i].changes {
 			w.fail(ch.write(tx, false))
+		}
+		for _, a := range ps[i].attach {
+			if err := tx.Attach(a); err != nil {
+				session.Rollback(txs...)
+				return err
+			}
 		}
 	}
 	return session.Commit(durable, txs...)
@@ -212,10 +251,8 @@ func (w *world) inProfiles(ps []plan, opts ...profile.UpdateOption) error {
 	}
 	fn := func(txs []*profile.Tx) error {
 		for i, tx := range txs {
-			for _, ch := range ps[i].changes {
-				if err := ch.writeTyped(tx); err != nil {
-					return err
-				}
+			if err := ps[i].writeTyped(tx); err != nil {
+				return err
 			}
 		}
 		return nil
