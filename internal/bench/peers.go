@@ -40,13 +40,8 @@ func (r *run) openPeers(name string) (_ *peers, err error) {
 		}
 		p.dbs = append(p.dbs, db)
 	}
-	connect := r.Bus
-	p.name = r.BusName
-	if connect == nil {
-		local := bus.NewLocal()
-		p.name = "in the process"
-		connect = func(context.Context) (*bus.Bus, error) { return local.Open(nil) }
-	}
+	var connect func(context.Context) (*bus.Bus, error)
+	connect, p.name = r.busOrLocal()
 	for i := range p.srvs {
 		b, err := connect(r.ctx)
 		if err != nil {
@@ -58,6 +53,16 @@ func (r *run) openPeers(name string) (_ *peers, err error) {
 		}
 	}
 	return p, nil
+}
+
+// busOrLocal returns how to connect to the bus, and its name: one in the process if
+// there is no other.
+func (r *run) busOrLocal() (connect func(context.Context) (*bus.Bus, error), name string) {
+	if r.Bus != nil {
+		return r.Bus, r.BusName
+	}
+	local := bus.NewLocal()
+	return func(context.Context) (*bus.Bus, error) { return local.Open(nil) }, "in the process"
 }
 
 // db returns the i-th server's database.
