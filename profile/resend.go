@@ -89,6 +89,9 @@ func (srv *Server) orderDead(ctx context.Context, id, topic, letter, reason stri
 		return r, err
 	}
 	out, err := srv.Deliver(ctx, id, order)
+	if err == nil {
+		err = srv.landed(ctx, id, order) // whoever looks now finds what was done
+	}
 	if err != nil {
 		return r, err
 	}
@@ -119,6 +122,9 @@ func readDead(ctx context.Context, p *Profile, m *Message) (any, error) {
 		return nil, fmt.Errorf("order not understood: %w", err)
 	}
 	key := entryKey(p.key, deadFolder, o.Letter)
+	if w, ok := p.s.Attached(key); ok && w.Delete {
+		return nil, nil // by an order before, which has not landed yet
+	}
 	snap, err := p.srv.ss.DB().Read(ctx, key)
 	if err != nil || !snap.Entries[0].Found() {
 		return nil, err
