@@ -52,7 +52,8 @@ const queuedAfter = 100 * time.Millisecond
 type holds struct {
 	mu     sync.Mutex
 	held   map[holdKey]*holding
-	over   [1024]driver.Version // exchanges that were heard the end of, in a ring
+	last   map[session.Key]*holding // of each profile, the one that was asked for last
+	over   [1024]driver.Version     // exchanges that were heard the end of, in a ring
 	next   int
 	silent map[string]time.Time // leases of servers that did not answer, and since when
 }
@@ -72,6 +73,7 @@ type holdKey struct {
 type holding struct {
 	holdKey
 	session driver.Version
+	before  *holding        // of the same profile, whose turn comes first; nil: none
 	ctx     context.Context // ends with the news, or with the patience
 	told    context.CancelCauseFunc
 	ready   chan struct{} // closed when answer is set
@@ -131,9 +133,10 @@ func (c *common) holdFor(k holdKey, q freezeQuestion) *holding {
 	h := &holding{holdKey: k, session: q.Session, ready: make(chan struct{})}
 	h.ctx, h.told = context.WithCancelCause(c.ctx)
 	if hs.held == nil {
-		hs.held = make(map[holdKey]*holding)
+		hs.held, hs.last = make(map[holdKey]*holding), make(map[session.Key]*holding)
 	}
-	hs.held[k] = h
+	h.before = hs.last[k.key]
+	hs.held[k], hs.last[k.key] = h, h
 	timer := time.AfterFunc(min(q.Patience, c.opts.FreezePatience), func() { h.told(context.DeadlineExceeded) })
 	c.background(func() {
 		defer timer.Stop()
@@ -149,6 +152,9 @@ func (hs *holds) end(h *holding) {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
 	delete(hs.held, h.holdKey)
+	if hs.last[h.key] == h {
+		delete(hs.last, h.key)
+	}
 	hs.endedLocked(h.announced)
 }
 
@@ -187,6 +193,7 @@ func (c *common) thawed(_ context.Context, body []byte) ([]byte, error) {
 
 // holdStill holds a profile still until its exchange is over.
 func (c *common) holdStill(h *holding) {
+	h.awaitTurn()
 	p, err := c.loadedAs(h.ctx, h.key, h.session)
 	var f *session.Frozen
 	if err == nil {
@@ -215,6 +222,19 @@ func (c *common) holdStill(h *holding) {
 		happened = p.settle(f)
 	}
 	c.mx.thawed(time.Since(began), happened)
+}
+
+// awaitTurn waits until the hold before this one is still, or refused: they come in
+// the order in which they were asked for.
+func (h *holding) awaitTurn() {
+	if h.before == nil {
+		return
+	}
+	select {
+	case <-h.before.ready:
+	case <-h.ctx.Done():
+	}
+	h.before = nil // which must not be kept for as long as trades follow one another
 }
 
 // loadedAs returns the profile of a session, and waits for it if it is being loaded.

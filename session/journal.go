@@ -314,10 +314,10 @@ func (l *lease) beginNextLocked() {
 	l.page.Unlock()
 }
 
-// tell lets sessions and callers know that an append is on disk: sessions first, as
-// those who waited for it will want their locks, and then begins the saves that it
-// makes possible. It does not wait for a session's lock: an update that hangs must
-// not cost the server its lease.
+// tell lets sessions and callers know that an append is on disk, and begins the saves
+// that it makes possible: before the callers are told, who will want the sessions'
+// locks. It does not wait for one itself: an update that hangs must not cost the
+// server its lease.
 func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
 	var saves []store.Attempt
 	for _, c := range a.records {
@@ -338,10 +338,10 @@ func (l *lease) tell(a *appending, waiters []func(error), press []*Session) {
 	for _, c := range a.records {
 		c.tellDurable()
 	}
+	l.srv.db.Go(saves...)
 	for _, fn := range waiters {
 		fn(nil)
 	}
-	l.srv.db.Go(saves...)
 	l.trim()
 }
 
