@@ -178,12 +178,20 @@ func (c *checker) checkAward(p *player, id string, waiting []storedWrite) error 
 	return nil
 }
 
-// expects reports whether a gift or a purchase waits for a player.
+// expects reports whether a message waits for a player, in the database or in the
+// outbox of who sends it.
 func (c *checker) expects(p *player) bool {
+	prefix, waiting := p.root+"/"+mailFolder+"/", c.waiting(p)
+	for key := range c.beside {
+		id, ok := strings.CutPrefix(key, prefix)
+		if ok && c.beside.after(p.root+"/"+doneFolder+"/"+id, waiting) == nil {
+			return true
+		}
+	}
 	return slices.ContainsFunc(p.gifts, func(g *gift) bool {
 		st, err := c.stateOf(g)
 		return g.to == p && err == nil && st.waits
-	}) || slices.ContainsFunc(p.purchases, func(b *purchase) bool { return b.owner == p && b.claimed() })
+	})
 }
 
 // mayStay reports whether an entry is one that belongs to a player and stays when

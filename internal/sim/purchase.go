@@ -247,9 +247,6 @@ func (b *purchase) move(owner *player, state string) error {
 	return nil
 }
 
-// claimed reports whether a purchase waits for being granted.
-func (b *purchase) claimed() bool { return b.rank == 1 }
-
 // keepReceipt follows the record of a purchase. It returns the players who are
 // touched.
 func (c *checker) keepReceipt(b *driver.Batch, w *driver.Write) ([]*player, error) {

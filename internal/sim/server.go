@@ -34,6 +34,7 @@ type instance struct {
 	killed  bool
 	paused  bool
 	closing bool
+	closes  string // name of the operation that closes its store
 	resumed time.Time
 	cut     time.Time // until then it does not reach the database
 
@@ -213,15 +214,32 @@ func (w *world) shutDown(in *instance, results []session.Result, err error, heal
 	}
 }
 
-// closeStore closes what a closed server stood on, and ends its process.
+// closeStore closes what a closed server stood on, and ends its process. It lets its
+// callers hear first that the server has closed, but does not wait for all of them.
 func (w *world) closeStore(in *instance) {
-	w.begin(in, 10*time.Second, "close its store", func(ctx context.Context) func() {
+	gate, began := make(chan struct{}), time.Now()
+	var look func()
+	look = func() {
+		busy := slices.ContainsFunc(w.ops, func(o *op) bool { return o.in == in && o.name != in.closes })
+		if busy && time.Since(began) < time.Second {
+			w.after(time.Millisecond, in, look)
+			return
+		}
+		close(gate)
+	}
+	w.after(0, in, look)
+	o := w.begin(in, 10*time.Second, "close its store", func(ctx context.Context) func() {
+		select {
+		case <-gate:
+		case <-ctx.Done(): // the process is killed, or stopped
+		}
 		err := in.db.Close(ctx)
 		return func() {
 			w.heard(err)
 			w.retire(in)
 		}
 	})
+	in.closes = o.name
 }
 
 // stop ends a process for good, when its database is gone.

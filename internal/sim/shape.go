@@ -85,6 +85,9 @@ func drawShape(r *rand.Rand) shape {
 		s.shop, s.byID = rate(0.5, 0.3), rate(0.5, 0.3)
 		s.freezeLimit, s.patience = -1, ms(200, 5000)
 	}
+	if s.shop > 0 {
+		s.group = 1 // who grants commits as soon as he is told: whether with others would be left to chance
+	}
 	return s
 }
 
