@@ -47,14 +47,27 @@ const deliverWait = 200 * time.Millisecond
 // server tells by the bus only), or if there is no such profile yet, and ErrGone if it
 // ended unhandled: it came too late, or was meant for another profile. One that was
 // sent with an update is there when the update is saved; before that it is ErrGone.
+//
+// What was sent to the player before is handled before, as always.
 func (srv *Server) Deliver(ctx context.Context, id, message string) (Outcome, error) {
+	return srv.deliver(ctx, id, message, false)
+}
+
+// DeliverAlone is Deliver for a message whose place among the others that wait does
+// not matter: where the player is, it need not wait for those that were sent before
+// it, and nobody looks for any.
+func (srv *Server) DeliverAlone(ctx context.Context, id, message string) (Outcome, error) {
+	return srv.deliver(ctx, id, message, true)
+}
+
+func (srv *Server) deliver(ctx context.Context, id, message string, alone bool) (Outcome, error) {
 	key := srv.key(id)
 	if err := errors.Join(key.Check(), checkText("id", message, MaxMessageID)); err != nil {
 		return Outcome{}, fmt.Errorf("deliver: %w", err)
 	}
 	pause := 5 * time.Millisecond
 	for {
-		out, known, err := srv.tryDeliver(ctx, id, message)
+		out, known, err := srv.tryDeliver(ctx, id, message, alone)
 		if known || err != nil && ctx.Err() == nil {
 			return out, err
 		}
@@ -71,10 +84,10 @@ func (srv *Server) Deliver(ctx context.Context, id, message string) (Outcome, er
 
 // tryDeliver looks what came of a message, and if that is not known yet goes once to
 // where the player is.
-func (srv *Server) tryDeliver(ctx context.Context, id, message string) (out Outcome, known bool, err error) {
+func (srv *Server) tryDeliver(ctx context.Context, id, message string, alone bool) (out Outcome, known bool, err error) {
 	key := srv.key(id)
 	if p, ok := srv.Profile(id); ok && p.failed == nil {
-		if out, known, err = p.deliver(ctx, message); known {
+		if out, known, err = p.deliver(ctx, message, alone); known {
 			return out, known, err
 		}
 		return srv.outcome(ctx, key, message)
@@ -95,7 +108,7 @@ func (srv *Server) tryDeliver(ctx context.Context, id, message string) (out Outc
 	case owner.Here:
 		return out, false, nil // it is being loaded or closed
 	}
-	if out, known, err = srv.askToDeliver(ctx, owner.Holder.Lease, id, message); known {
+	if out, known, err = srv.askToDeliver(ctx, owner.Holder.Lease, delivery{Kind: key.Kind, ID: id, Message: message, Alone: alone}); known {
 		return out, known, err
 	}
 	srv.ss.Ring(true, key)
@@ -115,7 +128,7 @@ func (srv *Server) deliverHere(ctx context.Context, id, message string) (out Out
 	if err := p.Err(); err != nil {
 		return out, false, fmt.Errorf("deliver message %q to %v: %w: %w", message, p.key, ErrErrored, err)
 	}
-	return p.deliver(ctx, message)
+	return p.deliver(ctx, message, false) // the load looks at all of them anyway
 }
 
 // outcome reads what came of a message, if anything has.
@@ -145,13 +158,17 @@ func (o *storedOutcome) public() (Outcome, bool, error) {
 	return Outcome{o.Result, o.Revision}, true, nil
 }
 
-// deliver handles what waits for a profile that is open here, and returns what
-// came of one of the messages, if it is known in this session.
-func (p *Profile) deliver(ctx context.Context, message string) (out Outcome, known bool, err error) {
+// deliver handles what waits for a profile that is open here, or one of the messages
+// alone, and returns what came of that one, if it is known in this session.
+func (p *Profile) deliver(ctx context.Context, message string, alone bool) (out Outcome, known bool, err error) {
 	b := p.mail()
 	done := b.letter(message)
 	if done == nil {
-		if err := b.wait(ctx); err != nil {
+		var only []string
+		if alone {
+			only = []string{message}
+		}
+		if err := b.wait(ctx, only...); err != nil {
 			return out, false, nil // the caller looks again
 		}
 		done = b.letter(message)
@@ -183,6 +200,7 @@ type delivery struct {
 	Kind    string `json:"kind,omitempty"`
 	ID      string `json:"id,omitempty"`
 	Message string `json:"message,omitempty"`
+	Alone   bool   `json:"alone,omitempty"`
 
 	Known     bool            `json:"known,omitempty"`
 	Result    json.RawMessage `json:"result,omitempty"`
@@ -194,8 +212,8 @@ type delivery struct {
 const verbDeliver = "deliver"
 
 // askToDeliver asks the server that has the player.
-func (srv *Server) askToDeliver(ctx context.Context, lease, id, message string) (out Outcome, known bool, err error) {
-	question, err := json.Marshal(delivery{Kind: srv.schema.kind, ID: id, Message: message})
+func (srv *Server) askToDeliver(ctx context.Context, lease string, q delivery) (out Outcome, known bool, err error) {
+	question, err := json.Marshal(q)
 	if err != nil {
 		return out, false, err
 	}
@@ -229,7 +247,7 @@ func (c *common) answerDelivery(ctx context.Context, body []byte) ([]byte, error
 	if p == nil || p.failed != nil {
 		return json.Marshal(delivery{})
 	}
-	out, known, err := p.deliver(ctx, q.Message)
+	out, known, err := p.deliver(ctx, q.Message, q.Alone)
 	var dead *DeadError
 	var unhandled *UnhandledError
 	switch {

@@ -172,6 +172,40 @@ func TestDeliver(t *testing.T) {
 			}
 			w.has(w.load(b.Server, "alice"), "1")
 		}},
+		{"AloneHandlesNothingThatWasSentBefore", func(w *world, a, b *post) {
+			p := w.load(a.Server, "alice")
+			const waits = `{"format":1,"topic":"give","body":5,"until":"2030-01-01T00:00:00Z","for":""}`
+			for i, srv := range []*post{a, b} { // where the player is, and elsewhere
+				w.put(fmt.Sprint("person/alice/mail/early", i), waits) // nobody is told of it
+				late := fmt.Sprint("late", i)
+				w.put("person/alice/mail/"+late, waits)
+				out, err := srv.DeliverAlone(w.ctx, "alice", late)
+				if err != nil || string(out.Result) != fmt.Sprint(5*(i+1)) {
+					w.Errorf("DeliverAlone of %s = %s, %v", late, out.Result, err)
+				}
+			}
+			w.has(p, "late0", "late1")
+			if err := p.HandleMessages(w.ctx); err != nil {
+				w.Fatal(err)
+			}
+			w.has(p, "late0", "late1", "early0", "early1")
+		}},
+		{"AloneManyTimesForgetsWhatHasLanded", func(w *world, a, b *post) {
+			p := w.load(a.Server, "alice")
+			var want []string
+			for i := range 200 {
+				id := fmt.Sprint(i)
+				w.put("person/alice/mail/"+id, `{"format":1,"topic":"give","body":5,"until":"2030-01-01T00:00:00Z","for":""}`)
+				if _, err := a.DeliverAlone(w.ctx, "alice", id); err != nil {
+					w.Fatal(err)
+				}
+				want = append(want, id)
+			}
+			w.has(p, want...)
+			if n := profile.Letters(p); n > 70 {
+				w.Errorf("%d outcomes are kept of messages that are gone, at most 65 and those under way wanted", n)
+			}
+		}},
 		{"OfWhatWasNeverSentOpensNobody", func(w *world, a, b *post) {
 			for _, who := range []string{"alice", "nobody"} {
 				if who == "alice" {

@@ -14,6 +14,14 @@ func Remembered(srv *Server) int {
 	return len(srv.ring)
 }
 
+// Letters returns how many outcomes of messages the profile keeps in memory.
+func Letters(p *Profile) int {
+	b := p.mail()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.handled)
+}
+
 // What follows is for other parts of the package, and for tests.
 var (
 	DecodeOps   = decodeOps

@@ -39,8 +39,13 @@ type inbox struct {
 // pass is one look at the messages.
 type pass struct {
 	done chan struct{}
+	only []string // ids of the messages that are looked at; nil: all that there are
 	err  error
 }
+
+// manyHandled is how many outcomes may be kept that may have landed: then the next
+// pass looks at all messages, and forgets those that have.
+const manyHandled = 64
 
 // letter is what became of a message in this session.
 type letter struct{ outcome storedOutcome }
@@ -68,11 +73,15 @@ func (c *common) rung(s *session.Session) {
 	}
 }
 
-// want asks for a look that begins from now on.
-func (b *inbox) want() *pass {
+// want asks for a look that begins from now on, at the messages of these ids, or at
+// all.
+func (b *inbox) want(ids ...string) *pass {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := &pass{done: make(chan struct{})}
+	now := &pass{done: make(chan struct{}), only: ids}
+	if len(b.handled) > manyHandled {
+		now.only = nil
+	}
 	switch {
 	case !b.running: // it begins here, so that who comes next gets the next one, whatever the scheduler does
 		b.running = true
@@ -80,13 +89,17 @@ func (b *inbox) want() *pass {
 		return now
 	case b.next == nil:
 		b.next = now
+	case now.only == nil:
+		b.next.only = nil
+	case b.next.only != nil:
+		b.next.only = append(b.next.only, now.only...)
 	}
 	return b.next
 }
 
 func (b *inbox) run(now *pass) {
 	for now != nil {
-		now.err = b.look(b.p.srv.ctx)
+		now.err = b.look(b.p.srv.ctx, now)
 		close(now.done)
 		b.sweep(b.p.srv.ctx) // nobody waits for it
 		if now.err != nil && !b.over() {
@@ -122,8 +135,8 @@ func (b *inbox) tryAgain() {
 }
 
 // wait waits for a look that was asked for.
-func (b *inbox) wait(ctx context.Context) error {
-	now := b.want()
+func (b *inbox) wait(ctx context.Context, ids ...string) error {
+	now := b.want(ids...)
 	select {
 	case <-now.done:
 		return now.err
@@ -153,27 +166,43 @@ func (p *Profile) HandleMessages(ctx context.Context) error {
 	return p.mail().wait(ctx)
 }
 
-// look handles the messages that are there, and what the sources offer, and
-// returns when that is on disk.
-func (b *inbox) look(ctx context.Context) error {
-	p := b.p
-	waiting, err := waiting(ctx, p.srv.ss.DB(), p.key, mailFolder)
-	if err != nil {
+// look handles the messages that are there, and what the sources offer, or only
+// those that the pass names, and returns when that is on disk.
+func (b *inbox) look(ctx context.Context, now *pass) error {
+	look := b.takeWaiting
+	if now.only != nil {
+		look = func(ctx context.Context) (int, error) { return b.takeAll(ctx, b.named(now.only)) }
+	}
+	took, err := look(ctx)
+	if err != nil || took == 0 {
 		return err
+	}
+	return b.p.s.Sync(ctx)
+}
+
+// takeWaiting deals with all messages that wait and all that the sources offer, and
+// returns how many have come to their end.
+func (b *inbox) takeWaiting(ctx context.Context) (int, error) {
+	waiting, err := waiting(ctx, b.p.srv.ss.DB(), b.p.key, mailFolder)
+	if err != nil {
+		return 0, err
 	}
 	b.forgetLanded(waiting)
 	took, err := b.takeAll(ctx, waiting)
 	if err != nil {
-		return err
+		return took, err
 	}
 	given, err := b.takeOffers(ctx)
-	if err != nil {
-		return err
+	return took + given, err
+}
+
+// named returns the keys of the messages of some ids, as waiting does.
+func (b *inbox) named(ids []string) []driver.Entry {
+	all := make([]driver.Entry, len(ids))
+	for i, id := range ids {
+		all[i].Key = entryKey(b.p.key, mailFolder, id)
 	}
-	if took+given == 0 {
-		return nil
-	}
-	return p.s.Sync(ctx)
+	return all
 }
 
 // takeAll deals with the messages that wait, and returns how many of them have

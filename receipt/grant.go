@@ -186,7 +186,7 @@ func (b *Book) send(ctx context.Context, r *record, e errand, sent bool) (*recor
 			}
 		}
 		here := b.session(key.ID)
-		out, err := b.srv.Deliver(ctx, key.ID, e.messageID())
+		out, err := b.srv.DeliverAlone(ctx, key.ID, e.messageID())
 		switch {
 		case err == nil:
 			return b.heard(ctx, r, out.Result, here)
