@@ -132,6 +132,22 @@ func TestDeliver(t *testing.T) {
 			w.shuts(b, "alice")
 			w.has(w.load(a.Server, "alice"), "1")
 		}},
+		{"GameThatOpensWhatWasOnlyLentWaitsForTheMail", func(w *world, a, b *post) {
+			a.visit("alice")
+			id := a.send("alice", letter("give", "1"))
+			b.f.Use(naming("person/alice/mail", faulty.Fault{Err: driver.ErrReadOnly}))
+			if _, err := b.Deliver(w.ctx, "alice", id); err != nil {
+				w.Errorf("Deliver = %v", err)
+			}
+			settle() // it could not be closed
+			b.f.Use()
+			w.put("person/alice/mail/2", `{"format":1,"topic":"give","body":5,"until":"2030-01-01T00:00:00Z","for":""}`)
+			p, err := b.Open(w.ctx, "alice", nil)
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.has(p, "1", "2")
+		}},
 		{"AsksNobodyToGiveThePlayerUp", func(w *world, a, b *post) {
 			p := w.load(a.Server, "alice")
 			id := b.send("alice", letter("unknown", "1"))

@@ -52,7 +52,7 @@ func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take fun
 	}
 	for {
 		p, l, wait, err := srv.join(key)
-		took := false
+		took, lent := false, p != nil && !p.kept.Load()
 		if l != nil {
 			p, took, err = srv.enter(ctx, l, key, o, take)
 		} else if p != nil {
@@ -66,6 +66,9 @@ func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take fun
 		case took && l != nil:
 			l.awaitMail(ctx) // not within the load: who comes now gets the profile, or a new load if it has ended
 			return p, l, nil
+		case took && lent && p.kept.Load():
+			p.awaitMail(ctx) // to the game this is its load
+			return p, nil, nil
 		case took:
 			return p, nil, nil
 		case p != nil:
@@ -141,11 +144,22 @@ func (c *common) shared(l *load) bool {
 // awaitMail waits until the messages have been looked at that were there when the
 // profile was loaded.
 func (l *load) awaitMail(ctx context.Context) {
-	if l.mail == nil {
-		return
+	if l.mail != nil {
+		l.mail.wait(ctx)
 	}
+}
+
+// awaitMail waits until the messages have been looked at that are there now.
+func (p *Profile) awaitMail(ctx context.Context) {
+	if now := p.takeMail(); now != nil {
+		now.wait(ctx)
+	}
+}
+
+// wait waits for the end of a look, or of ctx.
+func (now *pass) wait(ctx context.Context) {
 	select {
-	case <-l.mail.done:
+	case <-now.done:
 	case <-ctx.Done():
 	}
 }
