@@ -264,6 +264,9 @@ func (f *Frozen) stoodAt(v driver.Version) {
 	defer f.s.mu.Unlock()
 	if f.s.frozen == f {
 		f.s.version, f.at = v, v
+		if v == f.announced {
+			f.s.origins++
+		}
 	}
 }
 
@@ -434,9 +437,7 @@ func (srv *Server) exchanged(st *Still, announced driver.Version, reason string)
 		return driver.Write{}, err
 	}
 	r := *st.root
-	if r.Reason, r.By = keptReason(reason), ""; r.Reason != "" {
-		r.By = srv.opts.Name
-	}
+	srv.explain(&r, reasons{noted(OriginTrade, keptReason(reason))})
 	if len(document.Diff(before.doc, st.Document)) > 0 {
 		r.Revision, r.Exchange = r.Revision+1, announced
 	}

@@ -28,6 +28,7 @@ type opening struct {
 	waiting   int    // callers; at 0 the opening is cancelled
 	ended     bool   // there is a result, which waits to be told
 	steal     string // a reason, as soon as one caller steals
+	stealWith []driver.Write
 	noAsk     bool   // no caller wants the holder to be asked
 	mustExist bool   // no caller wants what is not there to be created
 	holder    Holder // who was last in the way; only the opening's goroutine sets it
@@ -63,6 +64,11 @@ func (srv *Server) Open(ctx context.Context, key Key, o *OpenOptions) (*Session,
 	}
 	if len(o.Steal) > 200 || !utf8.ValidString(o.Steal) {
 		return nil, fmt.Errorf("open %v: %w: reason of %d bytes, at most 200 of UTF-8", key, driver.ErrInvalid, len(o.Steal))
+	}
+	for _, w := range o.StealWith {
+		if w.Mode != driver.Once || o.Steal == "" {
+			return nil, fmt.Errorf("open %v: %w: StealWith %q is not created by a theft", key, driver.ErrInvalid, w.Key)
+		}
 	}
 	for {
 		s, op, waits, err := srv.join(key, o)
@@ -120,7 +126,7 @@ func (srv *Server) join(key Key, o *OpenOptions) (*Session, *opening, waits, err
 	}
 	op.waiting++
 	if o.Steal != "" {
-		op.steal = o.Steal
+		op.steal, op.stealWith = o.Steal, o.StealWith
 		op.wake()
 	}
 	op.noAsk, op.mustExist = op.noAsk && o.NoAsk, op.mustExist && o.MustExist
@@ -326,7 +332,7 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
-	w := driver.Write{Key: op.rootKey, Version: e.Version, Value: value, Retain: op.srv.opts.Retention}
+	w := driver.Write{Key: op.rootKey, Version: e.Version, Value: value, Retain: op.srv.opts.Retention, Mark: len(h.reasons.origins()) > 0}
 	at := store.Attempt{
 		Batch: driver.Batch{ID: s.id, Writes: append([]driver.Write{w}, h.outbox...)},
 		Lane:  store.Waited,
@@ -363,7 +369,8 @@ func (s *Session) firstValue(h *held) ([]byte, error) {
 		value := s.head.append(nil, s.lock.Position, h.revision)
 		return append(h.doc.AppendJSON(value), '}'), nil
 	}
-	r := root{Birth: s.birth, Exchange: s.exchange, Lock: &s.lock, Revision: h.revision, Reason: h.reasons.String(), By: s.srv.opts.Name}
+	r := root{Birth: s.birth, Exchange: s.exchange, Lock: &s.lock, Revision: h.revision}
+	s.srv.explain(&r, h.reasons)
 	return r.append(nil, h.doc.AppendJSON)
 }
 
@@ -424,12 +431,12 @@ func (op *opening) contend(l *lease, r *root, e *driver.Entry) (*Session, error)
 	verdict := srv.expiry(&snap.Entries[0], entry, snap.Now)
 	srv.mu.Lock()
 	op.holder.Expires = time.Now().Add(verdict.left)
-	steal := op.steal
+	steal, with := op.steal, op.stealWith
 	srv.mu.Unlock()
 	switch {
 	case steal != "":
 		op.wake()
-		return nil, srv.revoke(op.ctx, &snap.Entries[0], entry, held.Session, steal)
+		return nil, srv.revoke(op.ctx, &snap.Entries[0], entry, held.Session, steal, with)
 	case verdict.left <= 0:
 		sealed, err := srv.sealExpired(op.ctx, &snap.Entries[0], entry, verdict)
 		if sealed {

@@ -131,7 +131,7 @@ func (o *Options) renewEvery() time.Duration { return min(time.Second, o.Lease/4
 
 // OpenOptions say how a key is opened. Nil is the same as the zero value.
 // Several calls that open one key at the same time share one opening, and the
-// options of the first hold, except Steal.
+// options of the first hold, except Steal with what belongs to it.
 type OpenOptions struct {
 	// MustExist makes it ErrNotFound if nothing was ever kept under the key.
 	// Else a new document begins.
@@ -144,6 +144,9 @@ type OpenOptions struct {
 	// what it had only in memory is lost, and it reports that. It is an
 	// operator's act for a server that does not hand over.
 	Steal string
+	// StealWith are entries that are created in the commit which takes the key away,
+	// if it comes to that: the record of the act. They are of mode driver.Once.
+	StealWith []driver.Write
 	// Waiting is told, about every second, who is being waited for.
 	Waiting func(Holder)
 	// Ended is told once that the session has ended: with nil after a Close,

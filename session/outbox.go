@@ -168,12 +168,12 @@ func (tx *Tx) Because(reason string) { tx.reason = keptReason(reason) }
 
 // keptReason is what is kept of a reason.
 func keptReason(reason string) string {
-	return strings.ToValidUTF8(reason[:min(len(reason), MaxReason)], "")
+	return strings.ReplaceAll(strings.ToValidUTF8(reason[:min(len(reason), MaxReason)], ""), originMark, " ")
 }
 
 // Keep has the version that the next save makes, and the one before it, kept beyond
-// the retention's schedule: for an update that a player may ask about, such as a
-// purchase. A save that another server makes after a crash keeps none.
+// the retention's schedule: for an update that a player may ask about. A save that
+// another server makes after a crash keeps none, unless the update has an Origin.
 func (tx *Tx) Keep() { tx.keeps = true }
 
 // Revision returns the revision that the document will have if the update
@@ -184,20 +184,35 @@ func (tx *Tx) Revision() uint64 { return tx.s.revision + 1 }
 // never changed in place.
 type reasons []string
 
-// maxReasons is how many are kept of what one save holds.
-const maxReasons = 8
+// maxReasons is how many are kept of what one save holds, and maxOrigins how many
+// origins beyond that.
+const (
+	maxReasons = 8
+	maxOrigins = 8
+)
+
+// reasonSeparator stands between the reasons of one version.
+const reasonSeparator = "; "
 
 func (r reasons) with(more ...string) reasons {
 	for _, reason := range more {
-		if len(r) < maxReasons && !slices.Contains(r, reason) {
+		if len(r) >= maxReasons {
+			// An origin is not forgotten for the sake of the reasons before it.
+			origin, _ := splitNoted(reason)
+			if had := r.origins(); origin == "" || len(had) >= maxOrigins || slices.Contains(had, origin) {
+				continue
+			}
+			reason = noted(origin, "")
+		}
+		if !slices.Contains(r, reason) {
 			r = append(r[:len(r):len(r)], reason)
 		}
 	}
 	return r
 }
 
-// String returns them in one line.
-func (r reasons) String() string { return strings.Join(r, "; ") }
+// String returns them in one line, for people.
+func (r reasons) String() string { return strings.Join(r.texts(), reasonSeparator) }
 
 func (r reasons) appendBinary(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(r)))

@@ -141,7 +141,8 @@ func (rd *Reader) readVersion(ctx context.Context, key string, v driver.Version)
 	case r.Erased:
 		return nil, ErrErased
 	}
-	view := &VersionView{VersionInfo: VersionInfo{e.Version, e.Updated.Wall, e.Marked}, Reason: r.Reason, By: r.By}
+	view := &VersionView{VersionInfo: VersionInfo{e.Version, e.Updated.Wall, e.Marked}, Birth: r.Birth, Revision: r.Revision, By: r.By}
+	view.Reason, view.Origins = r.why()
 	view.Document, err = r.document(e.Key, &rd.limits)
 	return view, err
 }

@@ -23,10 +23,20 @@ type root struct {
 	Lock     *lock          `json:"lock,omitempty"`   // nil: nobody owns it, and it holds everything
 	Erased   bool           `json:"erased,omitempty"` // a tombstone
 	// Revision counts the changes that were ever made of the data, lazy ones aside.
-	Revision uint64  `json:"revision"`
-	Reason   string  `json:"reason,omitempty"` // of the operator whose act this version is, or of changes in it
-	By       string  `json:"by,omitempty"`     // the server that wrote a version with a reason
-	Data     rawData `json:"data,omitempty"`
+	Revision uint64 `json:"revision"`
+	Reason   string `json:"reason,omitempty"` // of the operator whose act this version is, or of changes in it
+	// Origins are what sorts of acts the changes are that are new in this version.
+	Origins []string `json:"origins,omitempty"`
+	By      string   `json:"by,omitempty"` // the server that wrote a version with a reason
+	Data    rawData  `json:"data,omitempty"`
+}
+
+// explain says in a root why this server writes it.
+func (srv *Server) explain(r *root, why reasons) {
+	r.Reason, r.Origins, r.By = why.String(), why.origins(), ""
+	if len(why) > 0 {
+		r.By = srv.opts.Name
+	}
 }
 
 // rawData is a document's JSON, kept as it is.

@@ -265,7 +265,8 @@ func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
 	if r.Reason == "" {
 		r.Reason = s.reasons.String()
 	}
-	if r.Reason != "" {
+	r.Origins = s.reasons.origins()
+	if r.Reason != "" || len(r.Origins) > 0 {
 		r.By = s.srv.opts.Name
 	}
 	if !sv.final {

@@ -62,6 +62,7 @@ type Session struct {
 	outbox   outbox         // appended, and in no save yet
 	keep     bool           // the next save's version is kept whatever the schedule, for what was appended
 	reasons  reasons        // likewise
+	origins  uint64         // updates with an origin so far, and exchanges
 	frozen   *Frozen        // nil, or who holds the session still
 	adopted  *changes       // nil, or those in which what an exchange made waits for its append
 	exchange driver.Version // that the root holds and no record of the feed tells; zero: none

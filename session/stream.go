@@ -121,7 +121,7 @@ func (rd *Reader) feedRecords(e *driver.Entry) ([]FeedRecord, error) {
 		}
 		records[i] = FeedRecord{
 			Key: key, Birth: r.birth, Session: r.session, Revision: r.revision,
-			Whole: r.kind == recordWhole, Reasons: r.reasons,
+			Whole: r.kind == recordWhole, Reasons: r.reasons.texts(),
 		}
 		if records[i].Delta, err = r.changes(&rd.limits); err != nil {
 			return nil, fmt.Errorf("%w: record %d, of %v: %w", driver.ErrCorrupt, i+1, key, err)

@@ -105,19 +105,21 @@ func (srv *Server) stoodSince(l *lease, key string, expired time.Time) bool {
 	return ok && time.Since(was.stood) >= sealGrace
 }
 
-// revoke takes one session from a living server, for an operator.
-func (srv *Server) revoke(ctx context.Context, e *driver.Entry, entry *leaseEntry, session driver.Version, reason string) error {
+// revoke takes one session from a living server, for an operator, and creates the
+// record of that.
+func (srv *Server) revoke(ctx context.Context, e *driver.Entry, entry *leaseEntry, session driver.Version, reason string, record []driver.Write) error {
 	revoked := *entry
 	revoked.Revoked = append(slices.Clone(entry.Revoked), revocation{Session: session, By: srv.opts.Name, Reason: reason})
-	err := srv.rewriteLease(ctx, e, &revoked, store.Attempt{})
+	err := srv.rewriteLease(ctx, e, &revoked, store.Attempt{}, record...)
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain) {
 		return fmt.Errorf("revoke a session of %q: %w", entry.Name, err)
 	}
 	return nil
 }
 
-// rewriteLease replaces another's lease entry, by an attempt of some tries.
-func (srv *Server) rewriteLease(ctx context.Context, e *driver.Entry, entry *leaseEntry, at store.Attempt) error {
+// rewriteLease replaces another's lease entry, by an attempt of some tries, and writes
+// what goes with that.
+func (srv *Server) rewriteLease(ctx context.Context, e *driver.Entry, entry *leaseEntry, at store.Attempt, with ...driver.Write) error {
 	value, err := entry.encode()
 	if err != nil {
 		return err
@@ -126,7 +128,7 @@ func (srv *Server) rewriteLease(ctx context.Context, e *driver.Entry, entry *lea
 	if err != nil {
 		return err
 	}
-	at.Batch = driver.Batch{ID: id, Writes: []driver.Write{{Key: e.Key, Version: e.Version, Value: value}}}
+	at.Batch = driver.Batch{ID: id, Writes: append([]driver.Write{{Key: e.Key, Version: e.Version, Value: value}}, with...)}
 	at.Lane = store.Urgent
 	_, err = srv.db.Commit(ctx, at)
 	return err
@@ -296,10 +298,8 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		if err = t.replay(h, r.Lock, &srv.opts.Limits); err != nil {
 			return err
 		}
-		r.Lock, r.Revision, r.Reason, r.By = nil, h.revision, h.reasons.String(), ""
-		if r.Reason != "" {
-			r.By = srv.opts.Name
-		}
+		r.Lock, r.Revision = nil, h.revision
+		srv.explain(r, h.reasons)
 		value, err := r.append(nil, h.doc.AppendJSON)
 		if err != nil {
 			return err
@@ -308,7 +308,7 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		if err != nil {
 			return err
 		}
-		w := driver.Write{Key: key, Version: e.Version, Value: value, Retain: srv.opts.Retention}
+		w := driver.Write{Key: key, Version: e.Version, Value: value, Retain: srv.opts.Retention, Mark: len(r.Origins) > 0}
 		_, err = srv.db.Commit(ctx, store.Attempt{
 			Batch: driver.Batch{ID: id, Writes: append([]driver.Write{w}, h.outbox...)},
 			Lane:  store.Waited,

@@ -19,6 +19,7 @@ type Tx struct {
 	undo   []undo
 	outbox outbox
 	reason string
+	origin string
 	keeps  bool
 	weight int // bytes of the values that were set
 }
@@ -211,8 +212,11 @@ func (tx *Tx) revise() {
 		c.outbox = c.outbox.with(tx.outbox...)
 		s.dirtied()
 	}
-	if tx.reason != "" {
-		c.reasons = c.reasons.with(tx.reason)
+	if tx.reason != "" || tx.origin != "" {
+		c.reasons = c.reasons.with(noted(tx.origin, tx.reason))
+	}
+	if tx.origin != "" {
+		s.origins++
 	}
 	c.keep = c.keep || tx.keeps
 }
@@ -240,6 +244,6 @@ func (tx *Tx) end() {
 	if tx.undo = tx.undo[:0]; cap(tx.undo) > 64 {
 		tx.undo = nil
 	}
-	tx.weight, tx.outbox, tx.reason, tx.keeps = 0, nil, "", false
+	tx.weight, tx.outbox, tx.reason, tx.origin, tx.keeps = 0, nil, "", "", false
 	tx.s.mu.Unlock()
 }

@@ -31,9 +31,12 @@ type VersionInfo struct {
 // VersionView is one version of what is kept under a key, with its document.
 type VersionView struct {
 	VersionInfo
+	Birth    driver.Version // of what was kept under the key then
+	Revision uint64         // of the document
 	Document *document.Document
-	Reason   string // of the operator whose act it is, or of changes in it; empty: none
-	By       string // the server that wrote a version with a reason
+	Origins  []string // what sorts of acts its changes are: see OriginPurchase
+	Reason   string   // of the operator whose act it is, or of changes in it; empty: none
+	By       string   // the server that wrote a version with a reason
 }
 
 // Reader returns a reader of the server's database with the server's limits.
