@@ -324,6 +324,11 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 			return nil, fmt.Errorf("open %v: %w", op.key, err)
 		}
 	}
+	if first := op.opts.First; r == nil && first != nil {
+		if err := h.doc.Apply(first()); err != nil {
+			return nil, fmt.Errorf("open %v: what it begins with: %w", op.key, err)
+		}
+	}
 	s, err := op.newSession(l, r, h)
 	if err != nil {
 		return nil, err

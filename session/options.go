@@ -147,6 +147,10 @@ type OpenOptions struct {
 	// StealWith are entries that are created in the commit which takes the key away,
 	// if it comes to that: the record of the act. They are of mode driver.Once.
 	StealWith []driver.Write
+	// First returns what the document begins with if nothing was ever kept under
+	// the key. It is part of the commit that creates the root, and may be called
+	// more than once. Nil means an empty document.
+	First func() document.Delta
 	// Waiting is told, about every second, who is being waited for.
 	Waiting func(Holder)
 	// Ended is told once that the session has ended: with nil after a Close,

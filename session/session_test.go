@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/mem"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
@@ -127,6 +128,31 @@ func TestNoAskLeavesALivingHolderAlone(t *testing.T) {
 		time.Sleep(time.Minute)
 		if err := s.Err(); err != nil {
 			t.Errorf("the holder was asked: %v", err)
+		}
+	})
+}
+
+func TestFirstIsPartOfTheCommitThatCreatesTheRoot(t *testing.T) {
+	bubble(t, func(w *world) {
+		first := func() document.Delta {
+			return document.Delta{{Path: document.Field("born"), Value: []byte("true")}}
+		}
+		srv := w.server("a", nil)
+		for range 2 { // the second time there is a root
+			s, err := srv.Open(w.ctx, session.Key{Kind: "player", ID: "p"}, &session.OpenOptions{First: first})
+			if err != nil {
+				t.Fatalf("Open: %v", err)
+			}
+			v, err := srv.Peek(w.ctx, s.Key())
+			if err != nil || string(v.Document.AppendJSON(nil)) != `{"born":true}` {
+				t.Errorf("on disk is %v, %v; want what it begins with", v, err)
+			}
+			if s.Dirty() || s.Revision() != 0 {
+				t.Errorf("the session is dirty: %v, at revision %d; want false and 0", s.Dirty(), s.Revision())
+			}
+			if err := s.Close(w.ctx); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }
