@@ -36,8 +36,8 @@ type saveWaiter struct {
 }
 
 // Save saves the document and returns when everything that was committed so
-// far, lazy changes included, is in the root on disk. A clean session returns
-// at once. If ctx ends first, the save goes on.
+// far, lazy changes and what TakeAlong adds included, is in the root on disk. A
+// clean session returns at once. If ctx ends first, the save goes on.
 func (s *Session) Save(ctx context.Context) error {
 	done := make(chan error, 1)
 	s.mu.Lock()
@@ -45,6 +45,9 @@ func (s *Session) Save(ctx context.Context) error {
 		err := s.err
 		s.mu.Unlock()
 		return err
+	}
+	if s.state == stateOpen && !s.stillLocked() {
+		s.alongLocked()
 	}
 	if !s.changedLocked() && s.mark == "" {
 		if s.saving == nil {
@@ -145,6 +148,7 @@ func (s *Session) trySaveLocked(saves []store.Attempt) []store.Attempt {
 	if !ok {
 		return saves
 	}
+	s.alongLocked()
 	at, err := s.snapshotLocked(final, position)
 	if err != nil {
 		s.srv.opts.Logger.Error("save could not be built", "key", s.rootKey, "err", err)

@@ -64,6 +64,7 @@ type Session struct {
 	reasons  reasons        // likewise
 	origins  uint64         // updates with an origin so far, and exchanges
 	frozen   *Frozen        // nil, or who holds the session still
+	along    along          // nil, or what saves take along
 	adopted  *changes       // nil, or those in which what an exchange made waits for its append
 	exchange driver.Version // that the root holds and no record of the feed tells; zero: none
 	dirty    bool           // changed since that snapshot, other than lazily
