@@ -17,12 +17,13 @@
 //	~journal/<lease>/<number>        one append: changes not yet in their roots
 //	~request/<lease>/<from>/<id>     another server asks for what a session holds, or rings
 //	~feeds, ~feeds/<lease>, ~feed/…  what was appended, for followers: see feed.go
+//	~erased/<kind>/<id>              an erasure that is not swept yet: see erase.go
 //	~unfinished                      a copy into this database is not whole yet: no lease is taken
 //	~confirm                         written by package store
 //
 // What lies beside a root, under <kind>/<id>/ or elsewhere, belongs to the
 // packages above. This one writes it with the root, as it is told to by
-// [Tx.Attach], and does not read it.
+// [Tx.Attach], and does not read it, except to erase it.
 //
 // All changes to them are conditional commits, and a version that has passed
 // refuses whoever names it. That alone is the fence: clocks shorten waiting and
@@ -54,8 +55,8 @@
 //
 // # A root
 //
-//	absent ──▶ locked ⇄ unlocked          erased: a tombstone, for later
-//	             ↺ saved, taken over
+//	absent ──▶ locked ⇄ unlocked ──▶ erased: a tombstone, from any state
+//	             ↺ saved, taken over    └─▶ locked, when all that belonged to it is gone
 //
 // A root's lock has a position: the number of the last append of the lease that
 // its data holds. Unlocked roots have none, as they hold everything. A root also

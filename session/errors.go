@@ -14,7 +14,8 @@ var (
 	// ErrNotFound means that nothing was ever kept under the key. Only Peek,
 	// and Open with MustExist, return it.
 	ErrNotFound = errors.New("no such player")
-	// ErrErased means that what was kept under the key was erased.
+	// ErrErased means that what was kept under the key was erased. Open and Peek
+	// return it as an *ErasedError; a session that was open then ends with it.
 	ErrErased = errors.New("erased")
 	// ErrLocked means that another server holds the key and did not give it
 	// up in time. It comes as a *LockedError.

@@ -27,10 +27,14 @@ type revocation struct {
 	Session driver.Version `json:"session"`
 	By      string         `json:"by"`
 	Reason  string         `json:"reason"`
+	Erased  bool           `json:"erased,omitempty"` // because its key is erased
 }
 
 // cause is why a revoked session is lost.
 func (r revocation) cause() error {
+	if r.Erased {
+		return fmt.Errorf("%w by %q: %s", ErrErased, r.By, r.Reason)
+	}
 	return fmt.Errorf("%w: revoked by %q: %s", ErrLease, r.By, r.Reason)
 }
 

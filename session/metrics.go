@@ -23,6 +23,7 @@ type metrics struct {
 	lost          prometheus.Counter
 	seals         prometheus.Counter
 	settled       prometheus.Counter
+	erased        prometheus.Counter
 }
 
 var seconds = prometheus.ExponentialBuckets(0.0001, 2.5, 14)
@@ -52,6 +53,7 @@ func newMetrics(r prometheus.Registerer, srv *Server) (*metrics, error) {
 	m.suspended = gauge("holdfast_session_suspended", "1 while the server is suspended, else 0.")
 	m.lost = counter("holdfast_session_lost_total", "Sessions that ended against their will.")
 	m.seals = counter("holdfast_session_leases_sealed_total", "Leases of dead servers that this server sealed.")
+	m.erased = counter("holdfast_session_erased_total", "Keys that this server erased.")
 	m.settled = counter("holdfast_session_settled_total", "Players of dead sessions that this server settled.")
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "holdfast_session_open", Help: "Sessions that are open or closing.",
@@ -64,7 +66,7 @@ func newMetrics(r prometheus.Registerer, srv *Server) (*metrics, error) {
 	}, func() float64 { return srv.UnappendedAge().Seconds() })
 	m.all = []prometheus.Collector{
 		m.saves, m.openSeconds, m.saveSeconds, m.appendSeconds, m.handOver, m.journalBytes,
-		m.suspended, m.lost, m.seals, m.settled, open, age, journalAge,
+		m.suspended, m.lost, m.seals, m.settled, m.erased, open, age, journalAge,
 	}
 	if r == nil {
 		return m, nil

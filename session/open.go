@@ -52,8 +52,9 @@ type opening struct {
 // if another server is in the way. When the contexts of all who opened the key
 // have ended, what was locked meanwhile is released.
 //
-// It returns ErrNotFound with MustExist, ErrErased, ErrClosed if the server is
-// closing, and driver.ErrCorrupt or driver.ErrFormat if what is stored cannot
+// What was erased begins anew as soon as everything is deleted that belonged to it;
+// until then, and with MustExist, it is an *ErasedError. It returns ErrNotFound with
+// MustExist, ErrClosed if the server is closing, and driver.ErrCorrupt or driver.ErrFormat if what is stored cannot
 // be read; nothing is changed then.
 func (srv *Server) Open(ctx context.Context, key Key, o *OpenOptions) (*Session, error) {
 	if o == nil {
@@ -294,7 +295,7 @@ func (op *opening) look() (*Session, error) {
 	case r == nil && mustExist:
 		return nil, fmt.Errorf("open %v: %w", op.key, ErrNotFound)
 	case r != nil && r.Erased:
-		return nil, fmt.Errorf("open %v: %w", op.key, ErrErased)
+		return op.afterErasure(l, r, &e, mustExist)
 	case r == nil || r.Lock == nil:
 		return op.acquire(l, r, &e, nil)
 	case r.Lock.Lease == l.id:
@@ -338,6 +339,9 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
 	w := driver.Write{Key: op.rootKey, Version: e.Version, Value: value, Retain: op.srv.opts.Retention, Mark: len(h.reasons.origins()) > 0}
+	if r == nil {
+		w.Retain, w.Mark = nil, false // of what was there, a tombstone at most, nothing is to be kept
+	}
 	at := store.Attempt{
 		Batch: driver.Batch{ID: s.id, Writes: append([]driver.Write{w}, h.outbox...)},
 		Lane:  store.Waited,
@@ -441,7 +445,7 @@ func (op *opening) contend(l *lease, r *root, e *driver.Entry) (*Session, error)
 	switch {
 	case steal != "":
 		op.wake()
-		return nil, srv.revoke(op.ctx, &snap.Entries[0], entry, held.Session, steal, with)
+		return nil, srv.revoke(op.ctx, &snap.Entries[0], entry, revocation{Session: held.Session, Reason: steal}, with...)
 	case verdict.left <= 0:
 		sealed, err := srv.sealExpired(op.ctx, &snap.Entries[0], entry, verdict)
 		if sealed {

@@ -51,7 +51,7 @@ func (rd *Reader) peek(ctx context.Context, key Key) (v *View, again bool, err e
 	case r == nil:
 		return nil, false, ErrNotFound
 	case r.Erased:
-		return nil, false, ErrErased
+		return nil, false, r.erasedErr(key)
 	}
 	v = &View{Key: key, Revision: r.Revision, Version: e.Version, Birth: r.Birth, Created: e.Created, Updated: e.Updated.Wall}
 	if v.Document, err = r.document(e.Key, &rd.limits); err != nil || r.Lock == nil {

@@ -131,7 +131,7 @@ func FuzzDecodeRoot(f *testing.F) {
 }
 
 func FuzzDecodeLease(f *testing.F) {
-	e := leaseEntry{Name: "a", Length: 10_000, Revoked: []revocation{{testVersion(1), "b", "why"}}, Sealed: &seal{"b", "expired"}}
+	e := leaseEntry{Name: "a", Length: 10_000, Revoked: []revocation{{testVersion(1), "b", "why", true}}, Sealed: &seal{"b", "expired"}}
 	b, err := e.encode()
 	if err != nil {
 		f.Fatal(err)

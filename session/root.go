@@ -20,8 +20,12 @@ type root struct {
 	// Exchange is the version of an exchange that the data hold and that no record
 	// of the feed tells yet.
 	Exchange driver.Version `json:"exchange,omitzero"`
-	Lock     *lock          `json:"lock,omitempty"`   // nil: nobody owns it, and it holds everything
-	Erased   bool           `json:"erased,omitempty"` // a tombstone
+	Lock     *lock          `json:"lock,omitempty"` // nil: nobody owns it, and it holds everything
+	// Erased says that this is a tombstone, of which nothing else but the two fields
+	// after it is set: see tombstone.
+	Erased   bool       `json:"erased,omitempty"`
+	ErasedAt time.Time  `json:"erased_at,omitzero"`
+	Sweep    sweepState `json:"sweep,omitempty"`
 	// Revision counts the changes that were ever made of the data, lazy ones aside.
 	Revision uint64 `json:"revision"`
 	Reason   string `json:"reason,omitempty"` // of the operator whose act this version is, or of changes in it

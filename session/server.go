@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-games/holdfast/bus"
@@ -49,6 +50,7 @@ type Server struct {
 	rings    rings
 	wall     wallClock
 	chores   chores
+	sweeps   atomic.Bool // somebody goes on with others' erasures
 }
 
 // sighting is when a version of a lease was first seen, and first found expired,

@@ -107,9 +107,10 @@ func (srv *Server) stoodSince(l *lease, key string, expired time.Time) bool {
 
 // revoke takes one session from a living server, for an operator, and creates the
 // record of that.
-func (srv *Server) revoke(ctx context.Context, e *driver.Entry, entry *leaseEntry, session driver.Version, reason string, record []driver.Write) error {
+func (srv *Server) revoke(ctx context.Context, e *driver.Entry, entry *leaseEntry, r revocation, record ...driver.Write) error {
+	r.By = srv.opts.Name
 	revoked := *entry
-	revoked.Revoked = append(slices.Clone(entry.Revoked), revocation{Session: session, By: srv.opts.Name, Reason: reason})
+	revoked.Revoked = append(slices.Clone(entry.Revoked), r)
 	err := srv.rewriteLease(ctx, e, &revoked, store.Attempt{}, record...)
 	if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain) {
 		return fmt.Errorf("revoke a session of %q: %w", entry.Name, err)

@@ -36,6 +36,7 @@ func (srv *Server) watch() {
 		if time.Since(again) >= srv.opts.Lease {
 			again = time.Now()
 			srv.settleAgain(l)
+			srv.sweepSoon()
 		}
 	}
 }
