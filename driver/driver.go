@@ -12,6 +12,7 @@ const (
 	MaxBatch       = 1024     // writes, checks and forgets in one batch, together
 	MaxGroup       = 1024     // batches in one call of Commit
 	MaxRead        = 4096     // keys in one call of Read
+	MaxCount       = 100_000  // entries that one call of Count counts
 	RecentVersions = 16       // version ids that an entry carries, its present one included
 )
 
@@ -54,6 +55,13 @@ type DB interface {
 	// List returns entries in the order of their keys' bytes, as they were at
 	// one moment.
 	List(ctx context.Context, q Query) (Snapshot, error)
+
+	// Count counts the entries with from <= key < to as they were at one
+	// moment, in the order of their keys, and stops at limit, which is 1 to
+	// MaxCount. Next is the key of the first entry that it did not count, empty
+	// if it counted all. It reads no values: what it costs is a walk over so
+	// many keys, not more. An empty bound sorts before every key.
+	Count(ctx context.Context, from, to string, limit int) (n int, next string, err error)
 
 	// Versions returns what is known of the versions of one key that can still
 	// be read, the present one included, oldest first, without their values.
@@ -182,10 +190,13 @@ type State struct {
 // Query says what List returns.
 type Query struct {
 	Prefix string // only keys that begin with it; empty: all
-	After  string // only keys that sort after it; empty: from the first
+	After  string // only keys that come after it in the listing; empty: from the first
 	Limit  int    // at most so many entries, 1 to MaxRead; zero means MaxRead
 	// KeysOnly leaves out the values; Damaged is then not determined.
 	KeysOnly bool
+	// Reverse lists from the last key to the first. What comes after a key are
+	// then those that sort before it.
+	Reverse bool
 }
 
 // Snapshot is what was read at one moment.

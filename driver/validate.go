@@ -50,6 +50,15 @@ func CheckRange(from, to string) error {
 	return nil
 }
 
+// CheckCount returns an error that matches ErrInvalid unless the arguments are
+// what Count takes. Drivers call it first in Count.
+func CheckCount(from, to string, limit int) error {
+	if limit < 1 || limit > MaxCount {
+		return fmt.Errorf("%w: count up to %d, 1 to %d allowed", ErrInvalid, limit, MaxCount)
+	}
+	return CheckRange(from, to)
+}
+
 // Validate returns an error that matches ErrInvalid if the group breaks a
 // limit or a rule of the contract. Drivers call it first in Commit.
 func (g Group) Validate() error {

@@ -182,6 +182,14 @@ func (l *link) List(ctx context.Context, q driver.Query) (driver.Snapshot, error
 	return l.DB.List(ctx, q)
 }
 
+// Count implements driver.DB.
+func (l *link) Count(ctx context.Context, from, to string, limit int) (int, string, error) {
+	if err := l.check(); err != nil {
+		return 0, "", err
+	}
+	return l.DB.Count(ctx, from, to, limit)
+}
+
 // Versions implements driver.DB.
 func (l *link) Versions(ctx context.Context, key string) ([]driver.Entry, error) {
 	if err := l.check(); err != nil {

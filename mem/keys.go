@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 	"sort"
+
+	"github.com/holdfast-games/holdfast/driver"
 )
 
 // chunkLen is how many keys a chunk has before it is split. Inserting moves at
@@ -79,4 +81,60 @@ func (s *keySet) from(key string) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// before yields the keys that are less than key, from the last to the first;
+// all of them if key is empty. The set must not be changed meanwhile.
+func (s *keySet) before(key string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		last := len(s.chunks) - 1
+		if key != "" {
+			last = s.chunk(key)
+		}
+		for c := last; c >= 0; c-- {
+			chunk := s.chunks[c]
+			if key != "" && c == last {
+				i, _ := slices.BinarySearch(chunk, key)
+				chunk = chunk[:i]
+			}
+			for _, k := range slices.Backward(chunk) {
+				if !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// listed yields the keys from where a query begins, in its order.
+func (s *keySet) listed(q driver.Query) iter.Seq[string] {
+	if q.Reverse {
+		end := driver.After(q.Prefix)
+		if q.After != "" && (end == "" || q.After < end) {
+			end = q.After
+		}
+		return s.before(end)
+	}
+	return func(yield func(string) bool) {
+		for k := range s.from(max(q.Prefix, q.After)) {
+			if k != q.After && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// count returns how many keys there are with from <= key < to, at most limit,
+// and the first that it did not count. It goes by chunks.
+func (s *keySet) count(from, to string, limit int) (n int, next string) {
+	for c := max(s.chunk(from), 0); c < len(s.chunks) && s.chunks[c][0] < to; c++ {
+		i, _ := slices.BinarySearch(s.chunks[c], from)
+		end, _ := slices.BinarySearch(s.chunks[c], to)
+		if more := end - i; more > limit-n {
+			return limit, s.chunks[c][i+limit-n]
+		} else if more > 0 {
+			n += more
+		}
+	}
+	return n, ""
 }

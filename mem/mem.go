@@ -105,12 +105,9 @@ func (db *DB) List(ctx context.Context, q driver.Query) (driver.Snapshot, error)
 	defer db.mu.RUnlock()
 	s := driver.Snapshot{Now: db.now()}
 	size := 0
-	for key := range db.keys.from(max(q.Prefix, q.After)) {
+	for key := range db.keys.listed(q) {
 		if !strings.HasPrefix(key, q.Prefix) {
 			break
-		}
-		if key == q.After {
-			continue
 		}
 		if len(s.Entries) == q.Limit || size >= driver.MaxValue {
 			s.More = true
@@ -121,6 +118,19 @@ func (db *DB) List(ctx context.Context, q driver.Query) (driver.Snapshot, error)
 		s.Entries = append(s.Entries, e)
 	}
 	return s, nil
+}
+
+// Count implements driver.DB.
+func (db *DB) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {
+	if err := driver.CheckCount(from, to, limit); err != nil {
+		return 0, "", err
+	}
+	if err := db.rlock(ctx); err != nil {
+		return 0, "", fmt.Errorf("count %q to %q: %w", from, to, err)
+	}
+	defer db.mu.RUnlock()
+	n, next = db.keys.count(from, to, limit)
+	return n, next, nil
 }
 
 // Versions implements driver.DB.

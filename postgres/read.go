@@ -99,11 +99,7 @@ func (db *DB) List(ctx context.Context, q driver.Query) (driver.Snapshot, error)
 // list reads a page of entries in one statement.
 func list(ctx context.Context, c *pgxpool.Conn, q driver.Query) (driver.Snapshot, error) {
 	var s driver.Snapshot
-	query := sqlList
-	args := []any{[]byte(q.Prefix), []byte(q.After), upTo(q.Prefix), int64(q.Limit), int64(driver.MaxValue)}
-	if q.KeysOnly {
-		query, args = sqlListKeys, args[:4]
-	}
+	query, args := listQuery(q)
 	err := each(ctx, c, func(rows pgx.Rows) error {
 		var key []byte
 		var now time.Time
@@ -132,6 +128,44 @@ func list(ctx context.Context, c *pgxpool.Conn, q driver.Query) (driver.Snapshot
 		return err
 	}, query, args...)
 	return s, err
+}
+
+// listQuery returns the statement of a listing.
+func listQuery(q driver.Query) (query string, args []any) {
+	query, bare := sqlList, sqlListKeys
+	if q.Reverse {
+		query, bare = sqlListBack, sqlListKeysBack
+		to := upTo(q.Prefix)
+		if q.After != "" && (to == nil || q.After < string(to)) {
+			to = []byte(q.After)
+		}
+		args = []any{[]byte(q.Prefix), to, int64(q.Limit)}
+	} else {
+		args = []any{[]byte(q.Prefix), []byte(q.After), upTo(q.Prefix), int64(q.Limit)}
+	}
+	if q.KeysOnly {
+		return bare, args
+	}
+	return query, append(args, int64(driver.MaxValue))
+}
+
+// Count implements driver.DB.
+func (db *DB) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {
+	if err := driver.CheckCount(from, to, limit); err != nil {
+		return 0, "", err
+	}
+	err = db.use(ctx, db.reads, fmt.Sprintf("count %q to %q", from, to), func(c *pgxpool.Conn) error {
+		var first []byte
+		if err := c.QueryRow(ctx, sqlCount, []byte(from), []byte(to), int64(limit)).Scan(&n, &first); err != nil {
+			return err
+		}
+		next = string(first)
+		return nil
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	return n, next, nil
 }
 
 // upTo returns the first key after all those with a prefix, nil if there is

@@ -90,16 +90,47 @@ func listQuery(q driver.Query) (string, []any) {
 	if q.KeysOnly {
 		columns = metaColumns
 	}
-	from, is := q.Prefix, ">="
-	if q.After >= q.Prefix {
+	from, is, order := q.Prefix, ">=", "key"
+	end := driver.After(q.Prefix)
+	switch {
+	case q.Reverse:
+		order = "key DESC"
+		if q.After != "" && (end == "" || q.After < end) {
+			end = q.After
+		}
+	case q.After >= q.Prefix:
 		from, is = q.After, ">"
 	}
 	var to any = []byte{}
-	if after := driver.After(q.Prefix); after != "" {
-		to = after
+	if end != "" {
+		to = end
 	}
-	query := "SELECT " + columns + ", key FROM entries WHERE key " + is + " ? AND key < ? ORDER BY key LIMIT ?"
+	query := "SELECT " + columns + ", key FROM entries WHERE key " + is + " ? AND key < ? ORDER BY " + order + " LIMIT ?"
 	return query, []any{from, to, int64(q.Limit) + 1}
+}
+
+// countKeys counts up to a limit and one more, which is the first that Count
+// does not count. It reads the index of the keys alone.
+const countKeys = "SELECT count(*), max(key) FROM (SELECT key FROM entries WHERE key >= ? AND key < ? ORDER BY key LIMIT ?)"
+
+// Count implements driver.DB.
+func (db *DB) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {
+	if err := driver.CheckCount(from, to, limit); err != nil {
+		return 0, "", err
+	}
+	err = db.read(ctx, oneStatement, func(r *reading) error {
+		return r.conn.query(func(columns []sqldriver.Value) error {
+			n, next = int(integer(columns[0])), ""
+			if n > limit {
+				n, next = limit, string(octets(columns[1]))
+			}
+			return nil
+		}, countKeys, from, to, int64(limit)+1)
+	})
+	if err != nil {
+		return 0, "", wrap(err, "count %q to %q", from, to)
+	}
+	return n, next, nil
 }
 
 // listed decodes a row of a listing, whose last column is the key.

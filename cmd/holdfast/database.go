@@ -217,6 +217,13 @@ func (w *watched) List(ctx context.Context, q driver.Query) (driver.Snapshot, er
 	return s, err
 }
 
+func (w *watched) Count(ctx context.Context, from, to string, limit int) (int, string, error) {
+	began := time.Now()
+	n, next, err := w.DB.Count(ctx, from, to, limit)
+	w.note(&w.reads, began, err)
+	return n, next, err
+}
+
 func (w *watched) Versions(ctx context.Context, key string) ([]driver.Entry, error) {
 	began := time.Now()
 	list, err := w.DB.Versions(ctx, key)

@@ -60,6 +60,7 @@ func Run(t *testing.T, h Harness) {
 		{"Refuse", refusalFacts},
 		{"Read", readFacts},
 		{"List", listFacts},
+		{"Count", countFacts},
 		{"History", historyFacts},
 		{"Time", timeFacts},
 		{"Damage", damageFacts},

@@ -22,6 +22,7 @@ func calls(ctx context.Context, db driver.DB) map[string]func() error {
 		},
 		"Read":        func() error { _, err := db.Read(ctx, "k"); return err },
 		"List":        func() error { _, err := db.List(ctx, driver.Query{}); return err },
+		"Count":       func() error { _, _, err := db.Count(ctx, "", "z", 1); return err },
 		"Versions":    func() error { _, err := db.Versions(ctx, "k"); return err },
 		"ReadVersion": func() error { _, err := db.ReadVersion(ctx, "k", newID()); return err },
 		"DeleteRange": func() error { _, err := db.DeleteRange(ctx, "a", "z"); return err },

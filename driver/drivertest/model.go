@@ -242,6 +242,8 @@ func (p *player) step() {
 		p.reopen()
 	case n < 92:
 		p.deleteRange()
+	case n < 96:
+		p.count()
 	default:
 		p.page()
 	}
@@ -262,13 +264,39 @@ func (p *player) deleteRange() {
 	}
 }
 
+// count compares what Count says of a part.
+func (p *player) count() {
+	p.Helper()
+	from, to, limit := p.key(), p.key(), 1+p.rand.IntN(4)
+	want, wantNext := 0, ""
+	for _, e := range p.m.entries() {
+		switch {
+		case e.Key < from || e.Key >= to:
+		case want < limit:
+			want++
+		case wantNext == "":
+			wantNext = e.Key
+		}
+	}
+	if n, next, err := p.db.Count(p.ctx, from, to, limit); n != want || next != wantNext || err != nil {
+		p.Fatalf("Count(%q, %q, %d) = %d, %q, %v, want %d and %q", from, to, limit, n, next, err, want, wantNext)
+	}
+}
+
 // page compares a listing of a part.
 func (p *player) page() {
 	p.Helper()
-	q := driver.Query{Prefix: []string{"", "a", "a/"}[p.rand.IntN(3)], After: p.key(), Limit: 1 + p.rand.IntN(4)}
+	q := driver.Query{Prefix: []string{"", "a", "a/"}[p.rand.IntN(3)], After: p.key(), Limit: 1 + p.rand.IntN(4), Reverse: p.rand.IntN(3) == 0}
 	want := slices.DeleteFunc(p.m.entries(), func(e driver.Entry) bool {
-		return e.Key <= q.After || !strings.HasPrefix(e.Key, q.Prefix)
+		past := e.Key <= q.After
+		if q.Reverse {
+			past = e.Key >= q.After
+		}
+		return past || !strings.HasPrefix(e.Key, q.Prefix)
 	})
+	if q.Reverse {
+		slices.Reverse(want)
+	}
 	got := p.list(q)
 	if more := len(want) > q.Limit; got.More != more {
 		p.Fatalf("List(%+v) says more %v, want %v", q, got.More, more)

@@ -88,8 +88,16 @@ func (e *env) fill() {
 
 // naive is what a query ought to list of the sorted keys.
 func naive(q driver.Query) (keys []string, more bool) {
-	for _, key := range sorted {
-		if !strings.HasPrefix(key, q.Prefix) || key <= q.After {
+	all := slices.Clone(sorted)
+	if q.Reverse {
+		slices.Reverse(all)
+	}
+	for _, key := range all {
+		past := key <= q.After
+		if q.Reverse {
+			past = q.After != "" && key >= q.After
+		}
+		if past || !strings.HasPrefix(key, q.Prefix) {
 			continue
 		}
 		if q.Limit > 0 && len(keys) == q.Limit {
@@ -119,11 +127,13 @@ var listFacts = []fact{
 		for _, prefix := range marks {
 			for _, after := range marks {
 				for _, limit := range []int{0, 1, 2, len(sorted)} {
-					q := driver.Query{Prefix: prefix, After: after, Limit: limit, KeysOnly: limit == 2}
-					want, more := naive(q)
-					s := e.list(q)
-					if diff := cmp.Diff(want, keysIn(s)); diff != "" || s.More != more {
-						e.Fatalf("List(%+v) says more %v, want %v, and (-want +got):\n%s", q, s.More, more, diff)
+					for _, reverse := range []bool{false, true} {
+						q := driver.Query{Prefix: prefix, After: after, Limit: limit, KeysOnly: limit == 2, Reverse: reverse}
+						want, more := naive(q)
+						s := e.list(q)
+						if diff := cmp.Diff(want, keysIn(s)); diff != "" || s.More != more {
+							e.Fatalf("List(%+v) says more %v, want %v, and (-want +got):\n%s", q, s.More, more, diff)
+						}
 					}
 				}
 			}
@@ -155,6 +165,16 @@ var listFacts = []fact{
 			e.Errorf("pages of three (-want +got):\n%s", diff)
 		}
 	}},
+	{"ReverseGivesTheSameEntries", 0, func(e *env) {
+		e.fill()
+		for _, bare := range []bool{false, true} {
+			there, back := e.list(driver.Query{KeysOnly: bare}), e.list(driver.Query{KeysOnly: bare, Reverse: true})
+			slices.Reverse(back.Entries)
+			if diff := cmp.Diff(there.Entries, back.Entries); diff != "" {
+				e.Errorf("List in reverse (-forward +got):\n%s", diff)
+			}
+		}
+	}},
 	{"StopsAboutAtTheLargestValue", 0, func(e *env) {
 		half := strings.Repeat("x", driver.MaxValue/2)
 		for _, key := range []string{"1", "2", "3", "4"} {
@@ -163,6 +183,9 @@ var listFacts = []fact{
 		s := e.list(driver.Query{})
 		if n := len(s.Entries); n < 1 || n > 3 || !s.More {
 			e.Errorf("List of 4 times 32 MB has %d entries, more %v, want about 2 and more", n, s.More)
+		}
+		if s := e.list(driver.Query{Reverse: true}); len(s.Entries) < 1 || len(s.Entries) > 3 || !s.More || s.Entries[0].Key != "4" {
+			e.Errorf("List of them in reverse has %q, more %v, want about 2 from the last and more", keysIn(s), s.More)
 		}
 		if got := e.keys(driver.Query{KeysOnly: true}); len(got) != 4 {
 			e.Errorf("List with KeysOnly = %q, want all four", got)

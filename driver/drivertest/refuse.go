@@ -51,6 +51,8 @@ var refusalFacts = []fact{
 			}
 			if key != "" { // there it means that there is no bound
 				calls["List"] = func() error { _, err := e.db.List(e.ctx, driver.Query{Prefix: key}); return err }
+				calls["Count"] = func() error { _, _, err := e.db.Count(e.ctx, key, "z", 1); return err }
+				calls["Count To"] = func() error { _, _, err := e.db.Count(e.ctx, "a", key, 1); return err }
 				calls["List After"] = func() error { _, err := e.db.List(e.ctx, driver.Query{After: key}); return err }
 				calls["DeleteRange"] = func() error { _, err := e.db.DeleteRange(e.ctx, key, "z"); return err }
 				calls["DeleteRange to"] = func() error { _, err := e.db.DeleteRange(e.ctx, "a", key); return err }

@@ -25,6 +25,7 @@ const (
 	Commit      Op = "commit"
 	Read        Op = "read"
 	List        Op = "list"
+	Count       Op = "count"
 	Versions    Op = "versions"
 	ReadVersion Op = "read version"
 	DeleteRange Op = "delete range"
@@ -226,6 +227,18 @@ func (db *DB) List(ctx context.Context, q driver.Query) (driver.Snapshot, error)
 	return do(db, &Call{Op: List, Keys: []string{q.Prefix}, ctx: ctx}, func() (driver.Snapshot, error) {
 		return db.drv.List(ctx, q)
 	})
+}
+
+// Count implements driver.DB.
+func (db *DB) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {
+	n, err = do(db, &Call{Op: Count, Keys: []string{from, to}, ctx: ctx}, func() (n int, err error) {
+		n, next, err = db.drv.Count(ctx, from, to, limit)
+		return n, err
+	})
+	if err != nil {
+		return 0, "", err
+	}
+	return n, next, nil
 }
 
 // Versions implements driver.DB.

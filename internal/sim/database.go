@@ -122,11 +122,29 @@ func (c *conn) Read(ctx context.Context, keys ...string) (driver.Snapshot, error
 
 // List implements driver.DB.
 func (c *conn) List(ctx context.Context, q driver.Query) (driver.Snapshot, error) {
-	return ask(c, ctx, "list", q.Prefix+" after "+q.After, func(ctx context.Context) (driver.Snapshot, error) {
+	what := q.Prefix + " after " + q.After
+	if q.Reverse {
+		what += " in reverse"
+	}
+	return ask(c, ctx, "list", what, func(ctx context.Context) (driver.Snapshot, error) {
 		s, err := c.w.db.List(ctx, q)
 		c.w.read(c.in, &s)
 		return s, err
 	})
+}
+
+// Count implements driver.DB.
+func (c *conn) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {
+	type counted struct {
+		n    int
+		next string
+	}
+	what := fmt.Sprintf("%s to %s up to %d", from, to, limit)
+	res, err := ask(c, ctx, "count", what, func(ctx context.Context) (counted, error) {
+		n, next, err := c.w.db.Count(ctx, from, to, limit)
+		return counted{n, next}, err
+	})
+	return res.n, res.next, err
 }
 
 // Versions implements driver.DB.
