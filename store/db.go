@@ -65,9 +65,10 @@ type DB struct {
 	idle     chan struct{} // closed when open drops to 0 while closing
 	dice     *rand.Rand    // for jitter
 
-	gather  gather
-	entropy sync.Mutex // serialises reads of opts.Entropy
-	jobs    jobs       // requests of Stores
+	gather   gather
+	entropy  sync.Mutex // serialises reads of opts.Entropy
+	jobs     jobs       // requests of Stores and Rankings
+	sketches sketches   // of Rankings
 }
 
 // New returns a DB over a database. It does no I/O. The DB takes drv over:
@@ -151,6 +152,16 @@ func (db *DB) List(ctx context.Context, q driver.Query) (driver.Snapshot, error)
 	})
 }
 
+// Count counts entries as driver.DB.Count does, and repeats the call as Read
+// does.
+func (db *DB) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {
+	n, err = retry(ctx, db, func(ctx context.Context) (n int, err error) {
+		n, next, err = db.drv.Count(ctx, from, to, limit)
+		return n, err
+	})
+	return n, next, err
+}
+
 // Versions returns the versions of a database key that can be read, oldest
 // first, without values, and repeats the call as Read does.
 func (db *DB) Versions(ctx context.Context, key string) ([]driver.Entry, error) {
@@ -199,6 +210,7 @@ func (db *DB) Close(ctx context.Context) error {
 	db.stop()
 	db.endPauses()
 	<-db.idle
+	db.sketches.close()
 	db.alert.close()
 	return db.drv.Close()
 }

@@ -6,7 +6,8 @@
 // A [DB] carries attempts to a database. An attempt is one driver.Batch, which
 // applies whole or not at all. Under a name, a [Store] keeps values by key with
 // metadata, versions and listing, in the way that data stores of game platforms
-// do; it is a plain user of the DB, as package session is.
+// do; it is a plain user of the DB, as package session is. Under a name too, a
+// [Ranking] keeps members in the order of their scores.
 //
 // # The life of an attempt
 //
@@ -51,6 +52,17 @@
 // queue behind others, except those that name the same key. Waited ones go
 // before Background ones, of which a part travels nevertheless, so that they
 // are late and never stuck.
+//
+// # Ranks
+//
+// A ranking's rows are entries whose keys sort as the scores do, so the first are
+// one listing, and a rank is a count of keys. The first 20,000 or so are counted
+// each time. For those beyond, a [Ranking] knows the ranks of some keys of the
+// range, which it counts again in the background while ranks are asked for, as
+// often as they move: so that what it says is within 1%, and costs a few
+// milliseconds. The first who asks waits until the ranking was counted once, about
+// 0.2 seconds for each million members, and so does who asks after nobody did for ten
+// seconds. File sketch.go argues the error.
 //
 // # The same again
 //

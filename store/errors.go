@@ -28,12 +28,15 @@ var (
 	// ErrSkipped means that SkipToLast took this request out of its queue
 	// before it began. Nothing of it was sent.
 	ErrSkipped = errors.New("skipped for a later request on the same key")
-	// ErrName means that the name of a store or a key is not 1 to MaxName
-	// bytes of UTF-8 without NUL.
+	// ErrName means that the name of a store, a ranking or a key is not 1 to
+	// MaxName bytes of UTF-8 without NUL, or that of a member not 1 to MaxMember.
 	ErrName = errors.New("invalid name")
 	// ErrTooLarge means that a value, its metadata or its user ids are over
 	// the limit.
 	ErrTooLarge = errors.New("too large")
+	// ErrRanked means that a ranking's rows follow players' data, so that it
+	// cannot be changed by itself.
+	ErrRanked = errors.New("the ranking is fed from players' data")
 	// ErrNotInteger means that Add met a value that is not a decimal integer
 	// in the range of int64, or would have left that range.
 	ErrNotInteger = errors.New("value is not a 64-bit integer")

@@ -140,3 +140,45 @@ func ExampleDB_Commit() {
 	// <nil>
 	// true purse/ann
 }
+
+// A Ranking keeps members in the order of their scores.
+func ExampleRanking() {
+	db, err := store.New(mem.Open(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	defer db.Close(ctx)
+	wins, err := db.Ranking("wins", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for member, score := range map[string]int64{"ann": 12, "bob": 7, "cat": 31, "dan": 7} {
+		if err := wins.Set(ctx, member, score); err != nil {
+			log.Fatal(err)
+		}
+	}
+	sum, err := wins.Add(ctx, "bob", 1)
+	fmt.Println(sum, err)
+	top, err := wins.Top(ctx, 2)
+	fmt.Println(top, err)
+	dan, err := wins.Rank(ctx, "dan")
+	fmt.Println(dan.Rank, dan.Exact, err)
+	around, err := wins.Around(ctx, "bob", 1)
+	for _, st := range around {
+		fmt.Println(st.Rank, st.Member, st.Score)
+	}
+	ten := int64(10)
+	for st, err := range wins.Range(ctx, &store.RangeOptions{Min: &ten}) {
+		fmt.Println(st.Member, st.Score, err)
+	}
+	// Output:
+	// 8 <nil>
+	// [{cat 31 1 true} {ann 12 2 true}] <nil>
+	// 4 true <nil>
+	// 2 ann 12
+	// 3 bob 8
+	// 4 dan 7
+	// cat 31 <nil>
+	// ann 12 <nil>
+}
