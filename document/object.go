@@ -14,9 +14,11 @@ type object struct {
 	members []member // in order, with gaps
 	parts   []part
 	index   []uint32 // see index.go; nil while a linear search does
-	body    int      // bytes of all members, each with its comma
-	gaps    uint32   // removed members
-	kept    uint32   // parts that the last rebuild left
+	// families is nil until somebody asks for one.
+	families *families
+	body     int    // bytes of all members, each with its comma
+	gaps     uint32 // removed members
+	kept     uint32 // parts that the last rebuild left
 }
 
 // member is 16 bytes, because there are millions of them in memory.
@@ -183,6 +185,7 @@ func (o *object) add(key string, value []byte, elements int) (kept []byte) {
 	o.members = append(o.members, member{name: uint32(len(key) + 2), part: uint32(len(o.parts))})
 	o.body += len(key) + 2 + len(value) + 2
 	o.noteAdded()
+	o.noteFamily()
 	o.tidy()
 	return text[len(key)+3:]
 }
@@ -256,7 +259,7 @@ func (o *object) rebuild() {
 		}
 		members = append(members, m)
 	}
-	o.text, o.members, o.parts, o.index = text, members, parts, nil
+	o.text, o.members, o.parts, o.index, o.families = text, members, parts, nil, nil
 	o.gaps, o.kept = 0, uint32(len(parts))
 }
 
@@ -264,7 +267,7 @@ func (o *object) rebuild() {
 func (o *object) clone() object {
 	c := *o
 	c.members = slices.Clone(o.members)
-	c.index = slices.Clone(o.index)
+	c.index, c.families = slices.Clone(o.index), nil
 	c.parts = slices.Clone(o.parts)
 	for i := range c.parts {
 		if n := c.parts[i].nested; n != nil {

@@ -1,5 +1,7 @@
 package document
 
+import "iter"
+
 // scanner walks over the values of a JSON text that is known to be valid. It
 // checks nothing; on any other text it still ends, and never reads outside.
 type scanner struct {
@@ -140,3 +142,19 @@ func measure(text []byte) shape {
 }
 
 func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
+
+// Members iterates over the names and values of a JSON object, which must be valid,
+// in order. Values are parts of text. Of what is not an object there are none.
+func Members(text []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		if !isObject(text) {
+			return
+		}
+		s := scanner{text: text}
+		for s.enter(); s.more(); {
+			if name, value := s.member(); !yield(unquote(name), value) {
+				return
+			}
+		}
+	}
+}
