@@ -99,3 +99,15 @@ func takeMaps(over, alone reflect.Value) {
 		}
 	}
 }
+
+// EncodeValue returns v as fields encode values, for a layer above that has a form
+// of its own: compact JSON, within the limits, or an error that matches
+// document.ErrInvalid, document.ErrTooDeep or document.ErrTooLarge. Nil stands for
+// the default limits.
+func EncodeValue(v any, l *document.Limits) (stdjson.RawMessage, error) { return encode(&v, l) }
+
+// DecodeValue decodes what EncodeValue has returned over what v points to.
+func DecodeValue(value []byte, v any) error {
+	_, err := guarded(func() ([]byte, error) { return nil, json.Unmarshal(value, v, encoding) })
+	return err
+}

@@ -61,6 +61,7 @@ const (
 	opExpectPresent
 	opExpectAbsent
 	opExpectRevision
+	opDo
 )
 
 // newOp makes an operation of a value that was encoded, or could not be.

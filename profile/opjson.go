@@ -47,6 +47,7 @@ var forms = [...]form{
 	opExpectPresent:        {"expectPresent", true, true, false},
 	opExpectAbsent:         {"expectAbsent", true, true, false},
 	opExpectRevision:       {"expectRevision", false, false, true},
+	opDo:                   {"do", true, false, true},
 }
 
 // actions finds the action of a form.

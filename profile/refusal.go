@@ -70,12 +70,14 @@ type refusedChange struct {
 	Is     []string `json:"is,omitempty"`
 }
 
-// named are the errors that a refusal may match, with the names that stand for
-// them between servers.
-var named = []struct {
+// namedError is an error that a refusal may match, with the name that stands for
+// it between servers.
+type namedError struct {
 	name string
 	err  error
-}{
+}
+
+var named = []namedError{
 	{"range", ErrRange},
 	{"too long", ErrTooLong},
 	{"missing", ErrMissing},
