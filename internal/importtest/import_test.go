@@ -37,6 +37,7 @@ var below = map[string][]string{
 	"receipt/webhook":     {"driver", "receipt"},
 	"mailbox":             {"driver", "store", "document", "session", "profile"},
 	"trade":               {"driver", "store", "document", "session", "profile"},
+	"inventory":           {"driver", "document", "profile"},
 	"feed":                {"driver", "store", "document", "session"},
 	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
 	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade"},
