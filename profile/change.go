@@ -8,6 +8,7 @@ import (
 	"time"
 
 	strict "github.com/go-json-experiment/json"
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/session"
@@ -115,7 +116,7 @@ func (srv *Server) change(ctx context.Context, id string, ops []Op, o *ChangeOpt
 	by := srv.follows.idFor(key)
 	done, made := Changed{}, false
 	if p, ok := srv.Profile(id); ok && o.ID == "" {
-		done, err = p.changeHere(ctx, ops, o.Reason, by)
+		done, err = p.changeHere(ctx, ops, o.Reason, by, srv.actOf("change", text))
 		made = !passing(err)
 	}
 	if !made {
@@ -135,6 +136,7 @@ func (srv *Server) changeByMessage(ctx context.Context, id string, b changeBody,
 		return Changed{}, err
 	}
 	m := Message{ID: o.ID, Topic: topicChange, Body: body, Reason: o.Reason, Until: srv.ss.Now().Add(o.Life)}
+	m.Audit = srv.actOf("change", b.Ops)
 	out, err := srv.sendAndDeliver(ctx, id, m, o.Whoever)
 	if err != nil {
 		return Changed{}, err
@@ -152,13 +154,19 @@ func passing(err error) bool {
 }
 
 // changeHere makes a change of a profile that is open here.
-func (p *Profile) changeHere(ctx context.Context, ops []Op, reason string, by driver.Version) (done Changed, err error) {
+func (p *Profile) changeHere(ctx context.Context, ops []Op, reason string, by driver.Version, act *audit.Act) (done Changed, err error) {
 	from := &origin{by: by}
 	err = p.Update(func(tx *Tx) error {
 		if reason != "" {
 			tx.Because(reason)
 		}
 		tx.origin = from
+		if act != nil {
+			act.Reason = reason
+			if err := tx.Audit(*act); err != nil {
+				return err
+			}
+		}
 		done.Results, err = tx.Apply(ops...)
 		return err
 	}, Durable(ctx))

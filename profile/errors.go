@@ -64,6 +64,12 @@ var (
 	// ErrConditionFailed means that a condition of Tx.Apply does not hold, and
 	// that the update was refused for that. It comes as a *ConditionError.
 	ErrConditionFailed = errors.New("condition failed")
+	// ErrDeeds means that a restore was refused because of what the player has bought or
+	// traded since, which it would not undo. It comes as a *DeedsError.
+	ErrDeeds = errors.New("purchases or trades since the version")
+	// ErrOtherBirth means that a version is of another profile, which was kept under the
+	// id before it was erased.
+	ErrOtherBirth = errors.New("the version is of another profile that had the id before")
 	// ErrCopy means that a profile is a copy, read without its lock, and
 	// cannot be changed or saved.
 	ErrCopy = errors.New("profile is a copy that was read without its lock")

@@ -201,10 +201,9 @@ func (x *exchange) updateAll(ctx context.Context, fn func([]*Tx) error) error {
 	began := false
 	err := UpdateAll(ps, func(txs []*Tx) error {
 		began = true
-		if x.reason != "" {
-			for _, tx := range txs {
-				tx.Because(x.reason)
-			}
+		for _, tx := range txs {
+			tx.Because(x.reason)
+			tx.Origin(session.OriginTrade)
 		}
 		return fn(txs)
 	}, Durable(ctx))

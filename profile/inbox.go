@@ -506,6 +506,9 @@ func conclude(tx *Tx, entry string, m *Message, o *storedOutcome) error {
 	if err != nil {
 		return err
 	}
+	if err := m.auditEnd(tx, o); err != nil {
+		return err
+	}
 	return attachAll(tx, deletion(entry), w)
 }
 

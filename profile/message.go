@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/session"
@@ -61,7 +62,13 @@ type Message struct {
 	Giver session.Key
 	Sent  time.Time
 
+	// Audit is the operator's act that the message carries out, or nil. It is written
+	// into the audit log by the update that handles the message, with what came of it;
+	// its By, What, Reason (empty: the message's) and Details count.
+	Audit *audit.Act
+
 	prepared any
+	came     string // what the audit log says of it; empty: the outcome does
 }
 
 // Prepared returns what the topic's Preparer returned, or nil.
@@ -96,6 +103,7 @@ type storedMessage struct {
 	Reason string          `json:"reason,omitempty"`
 	From   string          `json:"from,omitempty"`
 	Giver  string          `json:"giver,omitempty"`
+	Audit  *storedAudit    `json:"audit,omitempty"`
 	// Of a dead letter: why and when it died, and when it was sent.
 	Error string    `json:"error,omitempty"`
 	Died  time.Time `json:"died,omitzero"`
@@ -106,6 +114,7 @@ type storedMessage struct {
 func (m *Message) stored() storedMessage {
 	st := storedMessage{
 		Format: messageFormat, Topic: m.Topic, Body: m.Body, Until: m.Until, For: m.For, Reason: m.Reason, From: m.From,
+		Audit: m.storedAudit(),
 	}
 	if m.Giver != (session.Key{}) {
 		st.Giver = m.Giver.String()
@@ -121,6 +130,8 @@ type storedOutcome struct {
 	Revision uint64          `json:"revision,omitempty"`
 	Error    string          `json:"error,omitempty"`
 	Until    time.Time       `json:"until"` // when it may go
+
+	refused string // why its handler has changed nothing, for the audit log
 }
 
 // outcomeStays is how much longer than its message an outcome is kept: a clock
@@ -146,6 +157,9 @@ func (c *common) prepare(m *Message) error {
 		return err
 	}
 	if err := checkText("topic", m.Topic, MaxTopic); err != nil {
+		return err
+	}
+	if err := m.prepareAudit(m.From); err != nil {
 		return err
 	}
 	life := m.Until.Sub(now)
@@ -230,7 +244,7 @@ func decodeMessage(e *driver.Entry) (*Message, *storedMessage, error) {
 	}
 	m := &Message{
 		ID: parts[3], Topic: st.Topic, Body: st.Body, Until: st.Until, For: st.For, Reason: st.Reason,
-		From: st.From, Sent: e.Created,
+		From: st.From, Sent: e.Created, Audit: st.Audit.act(st.Reason),
 	}
 	if !st.Sent.IsZero() {
 		m.Sent = st.Sent
@@ -403,6 +417,14 @@ func (tx *Tx) Because(reason string) {
 	}
 }
 
+// Origin says what sort of act the update is, as one of the constants of package
+// session does or a word of lower-case letters: see session.Tx.Origin.
+func (tx *Tx) Origin(origin string) {
+	if w, ok := tx.w.(*session.Tx); ok && !tx.over {
+		w.Origin(origin)
+	}
+}
+
 // Keep has the version that the next save makes, and the one before it, kept beyond
 // the retention's schedule, so that support can look at it and go back to it: see
 // session.Tx.Keep.
@@ -496,7 +518,11 @@ func (srv *Server) put(ctx context.Context, id string, m Message, o *SendOptions
 	if err != nil {
 		return fail(err)
 	}
-	if err := srv.storeOnce(ctx, w); err != nil {
+	act, err := srv.sending(ctx, key, &m)
+	if err != nil {
+		return fail(err)
+	}
+	if err := srv.storeOnce(ctx, append(act, w)...); err != nil {
 		return fail(err)
 	}
 	return m.ID, nil

@@ -37,7 +37,7 @@ func refusalOf(err error) error {
 // refuse ends a message whose handler has changed nothing and says so: the sender
 // is told, and there is no dead letter.
 func (b *inbox) refuse(ctx context.Context, t *task, done *letter, no *refusal) (bool, error) {
-	done.outcome.Result, done.outcome.Revision = no.result, 0
+	done.outcome.Result, done.outcome.Revision, done.outcome.refused = no.result, 0, no.Error()
 	if err := b.update(ctx, func(tx *Tx) error { return t.end(tx, &done.outcome) }); err != nil {
 		return false, err
 	}
@@ -88,6 +88,11 @@ var named = []namedError{
 	{"too deep", document.ErrTooDeep},
 	{"no object", document.ErrNotObject},
 	{"bad argument", driver.ErrInvalid},
+	{"not found", driver.ErrNotFound},
+	{"corrupt", driver.ErrCorrupt},
+	{"format", driver.ErrFormat},
+	{"erased", session.ErrErased},
+	{"other birth", ErrOtherBirth},
 }
 
 const (

@@ -41,6 +41,8 @@ func ownHandlers(topic string) (handler, bool) {
 		return handler{readDead, discardDead}, true
 	case topicChange:
 		return handler{handle: handleChange}, true
+	case topicRestore:
+		return handler{prepareRestore, handleRestore}, true
 	case topicFlush:
 		return handler{handle: handleFlush}, true
 	}
@@ -84,7 +86,8 @@ func (srv *Server) orderDead(ctx context.Context, id, topic, letter, reason stri
 	if err != nil {
 		return r, err
 	}
-	order, err := srv.Send(ctx, id, Message{Topic: topic, Body: body, Reason: reason}, nil)
+	act := srv.actOf(topic[1:]+" dead letter", body)
+	order, err := srv.Send(ctx, id, Message{Topic: topic, Body: body, Reason: reason, Audit: act}, nil)
 	if err != nil {
 		return r, err
 	}

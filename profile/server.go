@@ -21,6 +21,7 @@ import (
 type Server struct {
 	*common
 	schema *Schema
+	by     string // see As
 }
 
 // common is what the servers of all schemas share.
@@ -43,8 +44,9 @@ type common struct {
 
 	mu        sync.Mutex // guards what follows
 	handlers  map[handlerKey]handler
-	sources   map[string][]Source // by kind
-	hearers   map[string][]func() // by what they want to hear of
+	sources   map[string][]Source     // by kind
+	tellers   map[string][]DeedTeller // likewise
+	hearers   map[string][]func()     // by what they want to hear of
 	schemas   map[string]*Schema
 	profiles  map[session.Key]*Profile
 	loaded    uint64     // loads that have succeeded
@@ -68,6 +70,7 @@ func Open(ctx context.Context, db *store.DB, schema *Schema, o *Options) (*Serve
 		opts: opts, log: opts.Session.Logger, patience: lockPatience,
 		handlers:  make(map[handlerKey]handler),
 		sources:   make(map[string][]Source),
+		tellers:   make(map[string][]DeedTeller),
 		hearers:   make(map[string][]func()),
 		schemas:   make(map[string]*Schema),
 		profiles:  make(map[session.Key]*Profile),
@@ -112,7 +115,7 @@ func (srv *Server) With(schema *Schema) (*Server, error) {
 		return nil, fmt.Errorf("%w %q: the kind has another schema in this server", ErrSchema, schema.kind)
 	}
 	srv.schemas[schema.kind] = schema
-	return &Server{common: srv.common, schema: schema}, nil
+	return &Server{common: srv.common, schema: schema, by: srv.by}, nil
 }
 
 // Schema returns the schema of the server's profiles.
