@@ -90,6 +90,7 @@ func (c *common) tradesSince(ctx context.Context, key session.Key, v *session.Ve
 	if err != nil {
 		return nil, err
 	}
+	// If the version has gone meanwhile, its revision tells what came later.
 	at := slices.IndexFunc(list, func(i session.VersionInfo) bool { return i.Version == v.Version })
 	for _, info := range list[at+1:] {
 		if !info.Marked || len(deeds) > MaxDeeds {
@@ -103,7 +104,7 @@ func (c *common) tradesSince(ctx context.Context, key session.Key, v *session.Ve
 			return nil, err
 		case err != nil:
 			deeds = append(deeds, Deed{What: session.OriginTrade, Reason: "perhaps: the version cannot be read", At: info.Updated, Version: info.Version})
-		case slices.Contains(later.Origins, session.OriginTrade):
+		case later.Birth == v.Birth && later.Revision > v.Revision && slices.Contains(later.Origins, session.OriginTrade):
 			deeds = append(deeds, Deed{What: session.OriginTrade, Reason: later.Reason, At: info.Updated, Revision: later.Revision, Version: info.Version})
 		}
 	}

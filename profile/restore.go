@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -240,18 +241,14 @@ type restoring struct {
 	refused error
 }
 
-// prepareRestore reads the version and the deeds since. What the session has not saved
-// is saved before, so that the history tells it, and so that there is a version to go
-// back to.
+// prepareRestore reads the version and the deeds since. In between it saves what the
+// session has not saved, so that the history tells that, and so that there is a version
+// to go back to: not before, as the schedule may let go of a version for the next one.
 func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 	r := &restoring{origins: p.s.Origins()}
 	if err := json.Unmarshal(m.Body, &r.restoreBody); err != nil {
 		return nil, fmt.Errorf("order not understood: %w", err)
 	}
-	if err := p.s.Save(ctx); err != nil {
-		return nil, fmt.Errorf("%w: it cannot be saved before: %w", ErrLater, err)
-	}
-	r.before = p.s.Version()
 	v, err := p.srv.reader().ReadVersion(ctx, p.key, r.Version)
 	switch {
 	case err == nil && v.Birth != p.s.Birth():
@@ -263,7 +260,10 @@ func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 		r.refused = err
 		return r, nil
 	}
-	r.old = v.Document
+	if err := p.s.Save(ctx); err != nil {
+		return nil, fmt.Errorf("save before a restore: %w: %w", driver.ErrUnavailable, err) // it waits until that can be done
+	}
+	r.old, r.before = v.Document, p.s.Version()
 	r.deeds, r.more, err = p.srv.deedsSince(ctx, p.key, v)
 	return r, err
 }
@@ -282,7 +282,7 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 	case r.refused != nil:
 		result.Refused = refuse(r.refused)
 		return nil, result.refuse(r.refused)
-	case w.Origins() != r.origins && !r.Despite:
+	case r.missed(w):
 		r.deeds = append(r.deeds, Deed{What: session.OriginTrade, Reason: "at this very moment", At: tx.p.srv.ss.Now(), Revision: tx.Revision() - 1})
 	}
 	result.tell(r.deeds, r.more)
@@ -301,6 +301,16 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 		tx.Origin(session.OriginRestore)
 	}
 	return strict.Marshal(result)
+}
+
+// missed reports whether there was a deed after the history was read. An exchange that
+// was read there may have come into the session's memory later.
+func (r *restoring) missed(w *session.Tx) bool {
+	came := w.Origins() - r.origins
+	if slices.ContainsFunc(r.deeds, func(d Deed) bool { return d.Version == w.Version() }) && came > 0 {
+		came--
+	}
+	return came > 0
 }
 
 // restoreInto puts the data of an old version in place of the profile's, in an update,

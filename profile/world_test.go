@@ -88,6 +88,9 @@ func (w *world) serverOn(name string, drv driver.DB, schema *profile.Schema, o *
 		opts = *o
 	}
 	opts.Session.Name = name
+	if opts.Session.Retention == nil {
+		opts.Session.Retention = &driver.Retention{} // all versions
+	}
 	srv, err := profile.Open(w.ctx, db, schema, &opts)
 	if err != nil {
 		w.Fatalf("profile.Open(%q): %v", name, err)

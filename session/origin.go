@@ -3,6 +3,8 @@ package session
 import (
 	"slices"
 	"strings"
+
+	"github.com/holdfast-games/holdfast/driver"
 )
 
 // Origins say for programs what sort of act an update was, as a reason says it for
@@ -37,6 +39,9 @@ func (tx *Tx) Origin(origin string) {
 // Origins returns how many updates with an origin the session has had so far, and
 // exchanges: whoever has seen the same number before knows that there was none since.
 func (tx *Tx) Origins() uint64 { return tx.s.origins }
+
+// Version is Session.Version, for who is in an update.
+func (tx *Tx) Version() driver.Version { return tx.s.version }
 
 // Origins is Tx.Origins for who is not in an update.
 func (s *Session) Origins() uint64 {
