@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/profile"
@@ -157,8 +158,12 @@ func (b *Mailbox) Grant(ctx context.Context, g Grant) (Grant, error) {
 	if err != nil {
 		return fail(err)
 	}
+	act, err := b.granting(ctx, made)
+	if err != nil {
+		return fail(err)
+	}
 	key := grantKey(b.kind, g.ID)
-	attempt := driver.Batch{ID: made.at, Writes: []driver.Write{{Key: key, Mode: driver.Once, Value: value}}}
+	attempt := driver.Batch{ID: made.at, Writes: append(act, driver.Write{Key: key, Mode: driver.Once, Value: value})}
 	if _, err := b.db().Commit(ctx, store.Attempt{Batch: attempt, Lane: store.Waited}); err != nil {
 		return fail(err)
 	}
@@ -171,6 +176,27 @@ func (b *Mailbox) Grant(ctx context.Context, g Grant) (Grant, error) {
 	}
 	b.changed(ctx)
 	return there.Grant, nil
+}
+
+// granting returns the entry of the operator's act that it is to make a grant; none if
+// nobody is named for it (profile.Server.As), or one of that id is there.
+func (b *Mailbox) granting(ctx context.Context, g *grant) ([]driver.Write, error) {
+	if b.srv.Operator() == "" {
+		return nil, nil
+	}
+	if _, err := b.stored(ctx, g.ID); !errors.Is(err, ErrNoGrant) {
+		return nil, err
+	}
+	return b.acted("grant", g.ID, g.Reason)
+}
+
+// acted returns the entry of an operator's act on a grant, if somebody is named for it.
+func (b *Mailbox) acted(what, id, reason string) ([]driver.Write, error) {
+	details, err := json.Marshal(map[string]string{"kind": b.kind, "grant": id})
+	if err != nil {
+		return nil, fmt.Errorf("encode the act: %w", err)
+	}
+	return b.srv.Acted(audit.Act{What: what, Reason: reason, Details: details})
 }
 
 // prepare checks a grant and fills in what was left out.
@@ -299,7 +325,11 @@ func (b *Mailbox) Cancel(ctx context.Context, id, reason string) (Grant, error) 
 			return g.Grant, nil
 		}
 		g.Cancelled, g.Why = b.srv.Session().Now().UTC().Round(time.Millisecond), reason
-		err = b.replace(ctx, g)
+		act, err := b.acted("cancel grant", id, reason)
+		if err != nil {
+			return fail(err)
+		}
+		err = b.replace(ctx, g, act...)
 		if errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUncertain) {
 			continue
 		}
@@ -311,7 +341,7 @@ func (b *Mailbox) Cancel(ctx context.Context, id, reason string) (Grant, error) 
 	}
 }
 
-func (b *Mailbox) replace(ctx context.Context, g *grant) error {
+func (b *Mailbox) replace(ctx context.Context, g *grant, with ...driver.Write) error {
 	value, err := g.encode()
 	if err != nil {
 		return err
@@ -321,7 +351,7 @@ func (b *Mailbox) replace(ctx context.Context, g *grant) error {
 		return err
 	}
 	w := driver.Write{Key: grantKey(b.kind, g.ID), Version: g.at, Value: value}
-	_, err = b.db().Commit(ctx, store.Attempt{Batch: driver.Batch{ID: id, Writes: []driver.Write{w}}, Lane: store.Waited})
+	_, err = b.db().Commit(ctx, store.Attempt{Batch: driver.Batch{ID: id, Writes: append(with, w)}, Lane: store.Waited})
 	return err
 }
 

@@ -56,7 +56,12 @@ func (o *Options) withDefaults() (Options, error) {
 // Mailbox sends and handles the mail of one kind of profiles. All its methods are
 // safe for concurrent use.
 type Mailbox struct {
-	srv  *profile.Server
+	srv *profile.Server
+	*shared
+}
+
+// shared is what a mailbox has in common with those that As returns.
+type shared struct {
 	kind string
 	opts Options
 	mx   *metrics
@@ -78,7 +83,7 @@ func Open(ctx context.Context, srv *profile.Server, o *Options) (*Mailbox, error
 	if err != nil {
 		return nil, fmt.Errorf("open mailbox: %w", err)
 	}
-	b := &Mailbox{srv: srv, kind: srv.Schema().Kind(), opts: opts, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	b := &Mailbox{srv, &shared{kind: srv.Schema().Kind(), opts: opts, wake: make(chan struct{}, 1), done: make(chan struct{})}}
 	if srv.Schema().Field(Received.Name()) != profile.Field(Received) {
 		return nil, fmt.Errorf("open mailbox of %q: %w", b.kind, ErrNoField)
 	}
@@ -95,6 +100,11 @@ func Open(ctx context.Context, srv *profile.Server, o *Options) (*Mailbox, error
 	b.lookSoon() // for the profiles that are open already
 	return b, nil
 }
+
+// As returns the mailbox for acts of an operator: what is sent, granted, cancelled, sent
+// again and discarded by it is in the audit log under his name, and needs a reason. It
+// shares everything with b, and is closed with it. See profile.Server.As.
+func (b *Mailbox) As(operator string) *Mailbox { return &Mailbox{b.srv.As(operator), b.shared} }
 
 // Close ends the looks at the grants, and returns when none is under way. Players who
 // are loaded afterwards still get the grants that are known. Closing twice is

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
@@ -61,10 +60,7 @@ type Book struct {
 	wait     time.Duration
 	log      *slog.Logger
 	products map[string]Product
-
-	mu         sync.Mutex // guards what follows
-	confirming bool       // a confirmation is under way
-	next       *confirmation
+	*confirmer
 }
 
 // New returns a book for a server's players, and has it handle their purchases
@@ -74,7 +70,7 @@ type Book struct {
 // a web shop: the purchases of players who are nowhere in the game then wait for
 // a game server.
 func New(srv *profile.Server, products []Product, o *Options) (*Book, error) {
-	b := &Book{srv: srv, ss: srv.Session(), wait: 10 * time.Second, log: slog.New(slog.DiscardHandler), products: make(map[string]Product)}
+	b := &Book{srv: srv, ss: srv.Session(), wait: 10 * time.Second, log: slog.New(slog.DiscardHandler), products: make(map[string]Product), confirmer: new(confirmer)}
 	b.rd = NewReader(b.ss.DB())
 	if o != nil {
 		if o.Wait < 0 {
@@ -95,6 +91,7 @@ func New(srv *profile.Server, products []Product, o *Options) (*Book, error) {
 	if err := srv.HandlePrepared(topic, b.prepare, b.handle); err != nil {
 		return nil, fmt.Errorf("open a book of purchases: %w", err)
 	}
+	srv.TellDeeds(b.deeds)
 	return b, nil
 }
 

@@ -3,6 +3,7 @@ package receipt
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/store"
@@ -14,6 +15,13 @@ import (
 type confirmation struct {
 	done chan struct{}
 	err  error
+}
+
+// confirmer is what all who confirm share.
+type confirmer struct {
+	mu         sync.Mutex // guards what follows
+	confirming bool       // a confirmation is under way
+	next       *confirmation
 }
 
 // confirm returns when a commit that began later has been answered.

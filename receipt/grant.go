@@ -210,6 +210,9 @@ func (e errand) done(r *record) bool {
 func (b *Book) post(ctx context.Context, key session.Key, r *record, e errand) error {
 	m, err := b.message(e, r.Birth)
 	if err == nil {
+		m.Audit, err = b.act(e)
+	}
+	if err == nil {
 		_, err = b.srv.Send(ctx, key.ID, m, nil)
 	}
 	return err

@@ -94,12 +94,24 @@ func (b *Book) handle(tx *profile.Tx, m *profile.Message) (json.RawMessage, erro
 	next, err := b.step(tx, w)
 	if err == nil && next != r {
 		tx.Keep()
+		tx.Origin(originOf(r, next))
 		err = attach(tx, next)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return next.news()
+}
+
+// originOf returns what sort of act a step is; none if it changes no data.
+func originOf(before, next *record) string {
+	switch {
+	case next.State == Granted:
+		return session.OriginPurchase
+	case next.State == Refunded && before.State == Granted:
+		return session.OriginRefund
+	}
+	return ""
 }
 
 // step returns the record one step further, or as it is if there is nothing to do.

@@ -81,7 +81,11 @@ func (b *Book) refundUnclaimed(ctx context.Context, r *record, player, reason st
 		}
 	}
 	r = r.with(Refunded, act{At: b.ss.Now().UTC().Round(time.Millisecond), By: b.ss.Name(), Reason: reason})
-	return r, b.store(ctx, r, before)
+	act, err := b.acted(verbRefund, r, reason)
+	if err != nil {
+		return nil, err
+	}
+	return r, b.store(ctx, r, before, act...)
 }
 
 // ask sends an errand to the player whose claim it is.
