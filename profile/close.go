@@ -163,7 +163,10 @@ func (c *common) finish(p *Profile, err error) {
 	var lost *session.LostError
 	switch {
 	case errors.As(err, &lost):
-		end.Reason, end.Err = Lost, fmt.Errorf("profile ended: %w", lost)
+		if end.Reason = Lost; errors.Is(lost, session.ErrErased) {
+			end.Reason = Erased
+		}
+		end.Err = fmt.Errorf("profile ended: %w", lost)
 	case x.handed:
 		end.Reason = HandedOver
 	}

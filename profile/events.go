@@ -33,12 +33,13 @@ const (
 	Closed     Reason = "closed"      // by Close, Leave or the server's Close; it was saved
 	HandedOver Reason = "handed over" // to another server that asked for it; it was saved
 	Lost       Reason = "lost"        // another server took it over; see session.LostError
+	Erased     Reason = "erased"      // somebody erased it; nothing of it was saved
 )
 
 // End says how a profile ended.
 type End struct {
 	Reason Reason
-	Err    error // a *session.LostError if Reason is Lost, else nil
+	Err    error // a *session.LostError if Reason is Lost or Erased, else nil
 }
 
 // events are the listeners of one profile and what they have not been told

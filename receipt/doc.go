@@ -29,7 +29,7 @@
 //
 //   - Anybody creates a claim, by one conditional commit: the record
 //     ~receipt/<id>, which must be absent and names the player; an entry in the index
-//     of his purchases, <kind>/<id>/receipt/<id>; and a message to his server. So of
+//     of his purchases, <kind>/<id>/~receipt/<id>; and a message to his server. So of
 //     two players who present one receipt, one has it for ever; and from here on the
 //     purchase is granted whoever crashes, as the message waits for the player.
 //   - The owner of the player alone takes every further step: the server that has
@@ -60,6 +60,10 @@
 // away. The store delivers again; and if the claim is on disk (Recorded), the
 // player's next load grants it even if the store does not. Every other error is for
 // ever. [Handler] turns the two into the answers that a store understands.
+//
+// When a player is erased, his purchases keep their ids and lose everything else: they
+// are spent. Whoever delivers one is told so for ever, also for a new profile under the
+// same id.
 //
 // Records live beside the player's data and not in them: they outlive a restored
 // version, whose loss of the award is not made good by delivering again. Nobody has

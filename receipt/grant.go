@@ -123,7 +123,10 @@ func (b *Book) store(ctx context.Context, r, before *record, more ...driver.Writ
 	}
 	writes := append([]driver.Write{w}, more...)
 	if key, err := session.ParseKey(r.Owner); err == nil {
-		index := driver.Write{Key: indexKey(key, r.ID, r.claim), Mode: driver.Once, Value: []byte(`{"format":1}`)}
+		index, err := r.index(key, driver.Once)
+		if err != nil {
+			return err
+		}
 		writes = append(writes, index)
 	}
 	var checks []driver.Check

@@ -97,6 +97,9 @@ func (b *Book) handle(tx *profile.Tx, m *profile.Message) (json.RawMessage, erro
 		tx.Origin(originOf(r, next))
 		err = attach(tx, next)
 	}
+	if err == nil && next != r && next.State == Released {
+		err = attachIndex(tx, next)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -190,5 +193,15 @@ func attach(tx *profile.Tx, r *record) error {
 		return err
 	}
 	w.Mode = driver.Always
+	return tx.Attach(w)
+}
+
+// attachIndex writes the index entry of a record anew, as it leaves something else by
+// now.
+func attachIndex(tx *profile.Tx, r *record) error {
+	w, err := r.index(tx.Profile().Key(), driver.Always)
+	if err != nil {
+		return err
+	}
 	return tx.Attach(w)
 }

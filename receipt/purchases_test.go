@@ -521,15 +521,13 @@ func erasure(w *world) {
 	h.load("alice")
 	h.grant(buy("shop:1", "alice"))
 	h.shut()
-	w.put("player/alice", `{"format":1,"birth":"","erased":true,"revision":0}`)
 	b := w.server("b")
-	b.refuses(buy("shop:2", "alice"), session.ErrErased)
-	if _, err := b.book.Refund(w.ctx, buy("shop:1", "alice"), ""); !errors.Is(err, session.ErrErased) {
-		w.Errorf("Refund of an erased player's = %v, want ErrErased", err)
+	if _, err := b.Erase(w.ctx, "alice", &session.EraseOptions{NoWait: true}); err != nil {
+		w.Fatal(err)
 	}
-	w.put("~receipt/shop:1", `{"format":1,"id":"shop:1","state":"spent","birth":""}`) // as the erasure leaves it
-	w.put("player/alice/receipt/shop:1", "")
-	w.put("player/alice", "")
+	b.refuses(buy("shop:2", "alice"), session.ErrErased)
+	b.refuses(buy("shop:1", "alice"), receipt.ErrSpent)
+	w.erased(b, "alice")
 	b.load("alice")
 	b.refuses(buy("shop:1", "alice"), receipt.ErrSpent)
 	if _, err := b.book.Refund(w.ctx, buy("shop:1", "alice"), ""); !errors.Is(err, receipt.ErrSpent) {

@@ -15,15 +15,13 @@ import (
 )
 
 // A purchase is the entry ~receipt/<name>, in which the name is its id, or what
-// stands for one that is long. What the entry of a player's says of it is in
-// <kind>/<id>/receipt/<name>: only that there is one. A claim that was released
+// stands for one that is long. That it is a player's is in his index entry,
+// <kind>/<id>/~receipt/<name>, which also says what stays of it when he is erased: that
+// the id was spent. A claim that was released
 // keeps its entry, and the next one has ~receipt/<name>/2: so the entry of a claim
 // is its player's for ever, and nothing that his servers still have to write can
 // meet another's.
-const (
-	system = "receipt"
-	folder = "receipt"
-)
+const system = "receipt"
 
 // maxName is how long a name may be, escaped, in bytes.
 const maxName = 64
@@ -48,10 +46,30 @@ func parts(id string, claim int) []string {
 
 func recordKey(id string, claim int) string { return store.SystemKey(system, parts(id, claim)...) }
 
-func indexPrefix(key session.Key) string { return store.JoinKey(key.Kind, key.ID, folder) + "/" }
+func indexPrefix(key session.Key) string { return session.IndexPrefix(key, system) }
 
-func indexKey(key session.Key, id string, claim int) string {
-	return indexPrefix(key) + store.JoinKey(parts(id, claim)...)
+// index returns the write of the index entry of a record that is a player's.
+func (r *record) index(key session.Key, mode driver.Mode) (driver.Write, error) {
+	left, err := r.left()
+	if err != nil {
+		return driver.Write{}, err
+	}
+	value, err := session.IndexValue(left)
+	return driver.Write{Key: session.IndexKey(key, recordKey(r.ID, r.claim)), Mode: mode, Value: value}, err
+}
+
+// left returns what stays of the record when its player is erased: that the id is
+// spent; or that a claim was released, as the next claim may be another player's.
+func (r *record) left() ([]byte, error) {
+	left := record{Format: recordFormat, ID: r.ID, State: Spent}
+	if r.State == Released {
+		left.State, left.Released = Released, &act{At: r.Released.At}
+	}
+	value, err := json.Marshal(&left)
+	if err != nil {
+		return nil, fmt.Errorf("encode what stays of purchase %q: %w", r.ID, err)
+	}
+	return value, nil
 }
 
 const recordFormat = 1
@@ -62,7 +80,7 @@ type record struct {
 	ID       string         `json:"id"`
 	State    State          `json:"state"`
 	Owner    string         `json:"owner,omitempty"` // the key of its player; empty: nobody
-	Birth    driver.Version `json:"birth"`           // of that player's profile
+	Birth    driver.Version `json:"birth,omitzero"`  // of that player's profile
 	Purchase purchase       `json:"purchase,omitzero"`
 	Claimed  *act           `json:"claimed,omitempty"`
 	Granted  *act           `json:"granted,omitempty"`
@@ -190,7 +208,8 @@ func decodeValue(key string, value []byte) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.claim = claimIn(ps); r.claim == 0 || ps[1] != nameOf(r.ID) {
+	anonymous := r.State == Spent && r.ID == "" // its index could not be read when its player was erased
+	if r.claim = claimIn(ps); r.claim == 0 || ps[1] != nameOf(r.ID) && !anonymous {
 		return nil, fmt.Errorf("%w: it holds the record of purchase %q", driver.ErrCorrupt, r.ID)
 	}
 	return &r, r.check()
@@ -224,7 +243,7 @@ func (r *record) check() error {
 		return fmt.Errorf("%w: state %.40q", driver.ErrFormat, r.State)
 	case step == nil:
 		return fmt.Errorf("%w: %s, and it does not say when", driver.ErrCorrupt, r.State)
-	case err != nil && (r.Owner != "" || r.State != Refunded):
+	case err != nil && (r.Owner != "" || r.State != Refunded && r.State != Released):
 		return fmt.Errorf("%w: %s by %q: %v", driver.ErrCorrupt, r.State, r.Owner, err)
 	}
 	return nil
