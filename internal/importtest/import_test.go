@@ -40,6 +40,7 @@ var below = map[string][]string{
 	"trade":               {"driver", "store", "document", "session", "profile"},
 	"inventory":           {"driver", "document", "profile"},
 	"feed":                {"driver", "store", "document", "session"},
+	"roblox":              {},
 	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
 	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade"},
 	"internal/calls":      {},
@@ -55,7 +56,7 @@ var below = map[string][]string{
 	"internal/plant":      {},
 	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "internal/plant"},
 	"internal/wire":       {},
-	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "internal/bench", "internal/console", "internal/demo"},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo"},
 }
 
 // databases are the libraries that only the named packages may import: a
