@@ -1,6 +1,7 @@
 package roblox
 
 import (
+	"bytes"
 	stdjson "encoding/json"
 	"errors"
 	"net/url"
@@ -27,6 +28,9 @@ type Entry struct {
 	Created  time.Time          // zero: not known
 	Updated  time.Time          // zero: not known
 }
+
+// mark is what some programs begin a file of UTF-8 with.
+var mark = []byte("\ufeff")
 
 // lineEntry is an entry as a line of an export.
 type lineEntry struct {
@@ -65,6 +69,7 @@ type resource struct {
 //
 // The entry's bytes are parts of text, which must not change while it is in use.
 func ParseEntry(text []byte) (*Entry, error) {
+	text = bytes.TrimPrefix(text, mark)
 	if e, ok, err := parseResource(text); ok {
 		return e, err
 	}
@@ -92,6 +97,7 @@ func ParseEntry(text []byte) (*Entry, error) {
 //
 // The entry's bytes are parts of text, which must not change while it is in use.
 func FileEntry(store, key string, text []byte) (*Entry, error) {
+	text = bytes.TrimPrefix(text, mark)
 	if e, ok, err := parseResource(text); ok {
 		return e, err
 	}

@@ -75,6 +75,7 @@ func TestFileEntry(t *testing.T) {
 	}{
 		{`{"key":"sword","value":5}`, roblox.Entry{Store: "S", Key: "1", Value: []byte(`{"key":"sword","value":5}`)}},
 		{`{"coins":`, roblox.Entry{Store: "S", Key: "1", Value: []byte(`{"coins":`)}},
+		{"\ufeff5", roblox.Entry{Store: "S", Key: "1", Value: []byte(`5`)}},
 		{`{"path":"universes/5/data-stores/T/entries/2","value":5}`, roblox.Entry{Store: "T", Key: "2", Value: []byte(`5`)}},
 	} {
 		got, err := roblox.FileEntry("S", "1", []byte(c.text))

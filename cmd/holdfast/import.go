@@ -21,6 +21,7 @@ type importCmd struct {
 	Key     *keyArg  `placeholder:"KEY" help:"All files are saves of this one player, in this order: each becomes a version."`
 	Replace bool     `help:"Replace the data of players that exist; else they are refused."`
 	Reason  string   `default:"holdfast import" placeholder:"TEXT" help:"Why, for the list of versions (default: holdfast import)."`
+	fromFlags
 	jsonFlag
 	limitFlags
 	timeoutFlag
@@ -31,7 +32,7 @@ func (*importCmd) Help() string {
 	return "A file in a folder holds one player's document; a folder of folders, as export writes it, has one for each kind. A line of JSON Lines is {\"key\":\"player/42\",\"data\":{…}}. " +
 		"File names are escaped as export escapes them; in a folder they are taken in the order of their names, numbers as numbers. " +
 		"What cannot be imported is listed with its reason, and the rest goes on. " +
-		"A player that exists with an empty document counts as new. A player whom a living server holds is refused."
+		"A player that exists with an empty document counts as new. A player whom a living server holds is refused.\n\n" + fromHelp
 }
 
 // inFlight is how many players are imported at a time: so many that their
@@ -46,10 +47,11 @@ func (c *importCmd) Run(ctx context.Context, e *env) error {
 	if err := (session.Key{Kind: c.Kind, ID: "x"}).Check(); err != nil {
 		return usageError{err}
 	}
-	src, err := c.sources(e)
+	src, err := c.open(ctx, e)
 	if err != nil {
 		return err
 	}
+	defer src.close()
 	db, err := e.openDatabase(ctx, creating, c.timeoutFlag)
 	if err != nil {
 		return err
@@ -72,6 +74,7 @@ type importer struct {
 	mu      sync.Mutex // guards what follows
 	count   [states]int
 	refused []refusal
+	aside   asides
 	waits   map[string]bool // leases whose end has been said to be waited for
 }
 
@@ -81,6 +84,7 @@ type state int
 const (
 	imported state = iota
 	unchanged
+	empty // the entry holds no data
 	refused
 	states
 )
@@ -125,7 +129,7 @@ func (im *importer) all(ctx context.Context, src source) error {
 			first[it.key] = it.from
 		}
 		g.Go(func() error {
-			st, err := im.one(ctx, it)
+			st, err := im.one(ctx, &it)
 			im.note(it, st, err)
 			return nil
 		})
@@ -150,12 +154,15 @@ func (im *importer) stopped(ctx context.Context, it item, err error) error {
 }
 
 // one imports one document.
-func (im *importer) one(ctx context.Context, it item) (state, error) {
+func (im *importer) one(ctx context.Context, it *item) (state, error) {
 	doc, err := it.parse(im.cmd.limits())
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoData):
+		return empty, nil
+	case err != nil:
 		return refused, err
 	}
-	if st, err := im.admit(it.key, doc); st != imported {
+	if st, err := im.admit(it.key, doc); st != imported && !im.mayGoOn(it, err) {
 		return st, err
 	}
 	s, err := im.open(ctx, it.key)
@@ -163,12 +170,17 @@ func (im *importer) one(ctx context.Context, it item) (state, error) {
 		return refused, err
 	}
 	// Somebody may have been faster than the lock.
-	st := imported
+	st, from := imported, 0
 	if !s.Fresh() {
-		st, err = im.compare(snapshot(s), doc)
+		now := snapshot(s)
+		if st, err = im.compare(now, doc); errors.Is(err, errExists) {
+			if n, ok := im.goesOn(it, now); ok {
+				st, from, err = imported, n, nil
+			}
+		}
 	}
 	if st == imported {
-		if err = im.put(s, doc); err != nil {
+		if err = im.fill(s, it, doc, from); err != nil {
 			st = refused
 		}
 	}
@@ -184,6 +196,7 @@ func (im *importer) note(it item, st state, err error) {
 	im.mu.Lock()
 	defer im.mu.Unlock()
 	im.count[st]++
+	im.aside.add(&it, st)
 	if st != refused {
 		return
 	}
@@ -196,9 +209,11 @@ func (im *importer) note(it item, st state, err error) {
 
 // importJSON is the report with --json.
 type importJSON struct {
-	Imported  int       `json:"imported"`
-	Unchanged int       `json:"unchanged"`
-	Refused   []refusal `json:"refused"`
+	Imported  int         `json:"imported"`
+	Unchanged int         `json:"unchanged"`
+	Empty     int         `json:"empty,omitzero"`
+	Refused   []refusal   `json:"refused"`
+	Notes     *asidesJSON `json:"notes,omitzero"` // with --from
 }
 
 // errRefused means that not everything was imported, and that this was said.
@@ -209,7 +224,11 @@ func (im *importer) report() error {
 	slices.SortFunc(im.refused, func(a, b refusal) int { return a.Index - b.Index })
 	var err error
 	if im.cmd.JSON {
-		err = writeJSON(im.env.out, importJSON{im.count[imported], im.count[unchanged], append([]refusal{}, im.refused...)})
+		out := importJSON{im.count[imported], im.count[unchanged], im.count[empty], append([]refusal{}, im.refused...), nil}
+		if im.cmd.From != "" {
+			out.Notes = im.aside.json()
+		}
+		err = writeJSON(im.env.out, out)
 	} else {
 		err = im.tables()
 	}
@@ -220,13 +239,17 @@ func (im *importer) report() error {
 }
 
 func (im *importer) tables() error {
-	row := make([]string, states)
+	head, row := []string{"IMPORTED", "UNCHANGED", "EMPTY", "REFUSED"}, make([]string, states)
 	for i, n := range im.count {
 		row[i] = strconv.Itoa(n)
 	}
-	if err := console.Table(im.env.out, []string{"IMPORTED", "UNCHANGED", "REFUSED"}, [][]string{row}); err != nil {
+	if im.cmd.From == "" { // of Holdfast's own documents none is empty
+		head, row = slices.Delete(head, int(empty), int(empty)+1), slices.Delete(row, int(empty), int(empty)+1)
+	}
+	if err := console.Table(im.env.out, head, [][]string{row}); err != nil {
 		return err
 	}
+	im.aside.print(im.env.out)
 	if len(im.refused) == 0 {
 		return nil
 	}

@@ -59,11 +59,11 @@ func (im *importer) open(ctx context.Context, key session.Key) (*session.Session
 	}})
 }
 
-// put gives a session a document, as one marked change.
-func (im *importer) put(s *session.Session, doc *document.Document) error {
+// put gives a session a document, as one change that is marked with a reason.
+func (im *importer) put(s *session.Session, doc *document.Document, reason string) error {
 	delta := document.Diff(snapshot(s), doc)
 	for {
-		err := apply(s, delta, im.cmd.Reason)
+		err := apply(s, delta, reason)
 		if !errors.Is(err, session.ErrSuspended) || im.db.ctx.Err() != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (h *history) add(ctx context.Context, im *importer, it item, doc *document.
 	st, err := h.admit(ctx, im, it, doc)
 	if st == imported {
 		h.save(im, func() error { return h.s.Save(im.db.ctx) })
-		if err = im.put(h.s, doc); err == nil {
+		if err = im.put(h.s, doc, im.cmd.Reason); err == nil {
 			h.last, h.ours = &it, true
 			return
 		}

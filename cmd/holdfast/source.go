@@ -27,18 +27,23 @@ type item struct {
 	key   session.Key
 	text  []byte // of the document; nil: it is in the file
 	err   error  // why it cannot be imported, found while looking for it
+	moved *moved // what an export of another system has of the player; nil: it is a document of Holdfast's own
 }
 
 // source is what an import reads.
 type source struct {
 	total int // documents, negative if that is not known
 	items iter.Seq2[item, error]
+	close func() // to be called when nothing is read any more
 }
 
 // parse reads the document.
 func (it *item) parse(limits document.Limits) (*document.Document, error) {
 	if it.err != nil {
 		return nil, it.err
+	}
+	if it.moved != nil {
+		return it.moved.document(&limits)
 	}
 	text := it.text
 	if text == nil {
@@ -99,7 +104,7 @@ func (c *importCmd) sources(e *env) (source, error) {
 	if !known {
 		total = -1
 	}
-	return source{total, numbered(parts)}, nil
+	return source{total, numbered(parts), func() {}}, nil
 }
 
 // numbered joins sequences and counts their items.
@@ -282,12 +287,15 @@ type lineReader struct {
 	r    *bufio.Reader
 	most int
 	n    int // number of the last line that was read
+	// The last line that was read begins at at, and the next one at end.
+	at, end int64
 }
 
 // next returns the next line, document.ErrTooLarge for one that was too long
 // and skipped, or io.EOF.
 func (l *lineReader) next() ([]byte, error) {
 	for {
+		l.at = l.end
 		line, long, err := l.read()
 		if err == io.EOF && len(line) == 0 && !long {
 			return nil, io.EOF
@@ -308,6 +316,7 @@ func (l *lineReader) next() ([]byte, error) {
 func (l *lineReader) read() (line []byte, long bool, err error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
+		l.end += int64(len(part))
 		if long = long || len(line)+len(part) > l.most; !long {
 			line = append(line, part...)
 		}
