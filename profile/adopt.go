@@ -132,7 +132,7 @@ func (tx *Tx) put(c document.Change) error {
 	if err != nil {
 		return err
 	}
-	if f := tx.p.schema.Field(c.Path.Field); f != nil && tx.listens {
+	if f := tx.p.schema.stored(c.Path.Field); f != nil && tx.listens {
 		tx.changes.add(tx.p, f, c.Path, old, kept)
 	}
 	return nil
@@ -142,20 +142,21 @@ func (tx *Tx) put(c document.Change) error {
 // the schema does not have can only have come from a server with another one: the
 // profile is closed, which keeps the value as it is.
 func (tx *Tx) reload(changed document.Delta) error {
+	tx.p.staleAll()
 	last := ""
 	for _, c := range changed {
-		f := tx.p.schema.Field(c.Path.Field)
+		f := tx.p.schema.stored(c.Path.Field)
 		if f == nil || c.Path.Field == last {
 			continue
 		}
 		last = c.Path.Field
 		sl := tx.touch(tx.p.schema.position(f.common()))
-		sl.ref.Store(nil)
+		sl.forget(f)
 		value, _ := tx.w.Document().Get(f.common().path)
 		if err := loadSlot(f, sl, value); err != nil {
 			tx.p.srv.log.Error("another server wrote a value of another type: the profile is closed", "key", tx.p.key.String(), "err", err)
 			tx.p.srv.background(func() { _ = tx.p.Close(tx.p.srv.ctx) })
-			sl.ref.Store(nil)
+			sl.forget(f)
 			_ = loadSlot(f, sl, nil)
 		}
 	}

@@ -60,7 +60,7 @@ func (f *BoolField) Get(r Reader) bool {
 
 // Saved returns the value that was last saved to the player's root.
 func (f *BoolField) Saved(p *Profile) bool {
-	if b, ok := f.parse(p.saved(f.path)); ok {
+	if b, ok := f.parse(p.saved(&f.field, f.path)); ok {
 		return b
 	}
 	return f.def
@@ -76,7 +76,7 @@ func (f *BoolField) Set(tx *Tx, b bool) error {
 	if b {
 		n, value = 1, []byte("true")
 	}
-	if tx.p.slots[i].n == n && tx.holds(f.path, value) {
+	if tx.p.slots[i].n == n && tx.holds(&f.field, f.path, value) {
 		return nil
 	}
 	tx.touch(i).n = n

@@ -41,7 +41,9 @@ func (p *Profile) giveBackAfter(l *load) {
 // keep notes that the game has opened the profile. It returns false if the
 // profile is being closed because its last borrower has left.
 func (p *Profile) keep() bool {
-	p.kept.Store(true) // before it looks: a borrower who leaves looks the other way round
+	if !p.kept.Swap(true) { // before it looks: a borrower who leaves looks the other way round
+		p.startPlayTime()
+	}
 	x := p.ext.Load()
 	if x == nil {
 		return true

@@ -68,7 +68,7 @@ func (f *boxed[T]) Get(r Reader) T {
 func (f *boxed[T]) decoded(r Reader, sl *slot) *T {
 	box := sl.ref.Load()
 	if box == nil {
-		value, _ := raw(r, f.path)
+		value, _ := f.raw(r, f.path)
 		box = newBox(f.value(value))
 		if !sl.ref.CompareAndSwap(nil, box) {
 			box = sl.ref.Load() // another reader was faster
@@ -78,7 +78,7 @@ func (f *boxed[T]) decoded(r Reader, sl *slot) *T {
 }
 
 // Saved returns the value that was last saved to the player's root.
-func (f *boxed[T]) Saved(p *Profile) T { return f.value(p.saved(f.path)) }
+func (f *boxed[T]) Saved(p *Profile) T { return f.value(p.saved(&f.field, f.path)) }
 
 // Set writes the value. It keeps nothing of v but its encoding.
 func (f *boxed[T]) Set(tx *Tx, v T) error {
@@ -103,7 +103,7 @@ func (f *boxed[T]) writeText(tx *Tx, i int, value []byte) error {
 	if err != nil {
 		return tx.refuse(&f.field, "", fmt.Errorf("%w: cannot be read back: %w", document.ErrInvalid, err))
 	}
-	if tx.holds(f.path, value) {
+	if tx.holds(&f.field, f.path, value) {
 		return nil
 	}
 	tx.touch(i).ref.Store(newBox(read))
@@ -116,7 +116,7 @@ func (f *boxed[T]) edit(tx *Tx, fn func(*T) error) error {
 	if err != nil {
 		return err
 	}
-	value, _ := tx.w.Document().Get(f.path)
+	value, _ := tx.documentOf(&f.field).Get(f.path)
 	v := f.value(value)
 	if err := fn(&v); err != nil {
 		return tx.refuse(&f.field, "", err)

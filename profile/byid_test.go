@@ -25,8 +25,9 @@ import (
 // peers are servers of one world with a bus in common.
 type peers struct {
 	*world
-	hub   *bus.Local
-	links map[*profile.Server]*peer
+	hub    *bus.Local
+	links  map[*profile.Server]*peer
+	schema *profile.Schema
 }
 
 // peer is what a test can cut of one server.
@@ -66,7 +67,7 @@ func (s *shaky) use(copies func(topic string, msg []byte) int) {
 }
 
 func together(w *world) *peers {
-	return &peers{w, bus.NewLocal(), make(map[*profile.Server]*peer)}
+	return &peers{w, bus.NewLocal(), make(map[*profile.Server]*peer), player}
 }
 
 // start starts a server that is connected to the others.
@@ -83,7 +84,7 @@ func (ps *peers) start(name string, o *profile.Options) *profile.Server {
 	}
 	me := &peer{db: faulty.New(open{ps.db}), line: &shaky{Bus: line}, bus: line}
 	opts.Session.Bus = me.line
-	srv := ps.serverOn(name, me.db, player, &opts)
+	srv := ps.serverOn(name, me.db, ps.schema, &opts)
 	ps.links[srv] = me
 	return srv
 }

@@ -176,6 +176,7 @@ func (c *common) finish(p *Profile, err error) {
 	}
 	audience := x.audience
 	x.mu.Unlock()
+	p.stopPlayTime()
 	if audience != nil {
 		audience.end()
 	}

@@ -57,7 +57,7 @@ func count(value []byte) int64 {
 // Get returns the integer under a name. It allocates nothing.
 func (f *CountersField) Get(r Reader, name string) int64 {
 	r.begin()
-	value, _ := raw(r, f.element(name))
+	value, _ := f.raw(r, f.element(name))
 	r.end()
 	return count(value)
 }
@@ -66,13 +66,13 @@ func (f *CountersField) Get(r Reader, name string) int64 {
 // order in which they came.
 func (f *CountersField) All(r Reader) iter.Seq2[string, int64] {
 	r.begin()
-	d := r.openDocument()
+	d := f.openIn(r)
 	var names []string
 	var counts []int64
 	for name, value := range d.Elements(f.name) {
 		names, counts = append(names, name), append(counts, count(value))
 	}
-	r.closeDocument()
+	f.closeIn(r)
 	r.end()
 	return func(yield func(string, int64) bool) {
 		for i, name := range names {
@@ -85,7 +85,9 @@ func (f *CountersField) All(r Reader) iter.Seq2[string, int64] {
 
 // Saved returns the integer under a name that was last saved to the player's
 // root.
-func (f *CountersField) Saved(p *Profile, name string) int64 { return count(p.saved(f.element(name))) }
+func (f *CountersField) Saved(p *Profile, name string) int64 {
+	return count(p.saved(&f.field, f.element(name)))
+}
 
 // Set writes the integer under a name.
 func (f *CountersField) Set(tx *Tx, name string, n int64) error {
@@ -100,7 +102,7 @@ func (f *CountersField) Set(tx *Tx, name string, n int64) error {
 		return tx.refuse(&f.field, name, err)
 	}
 	value := strconv.AppendInt(nil, n, 10)
-	if tx.holds(f.element(name), value) {
+	if tx.holds(&f.field, f.element(name), value) {
 		return nil
 	}
 	return tx.set(&f.field, f.element(name), value)
@@ -112,7 +114,7 @@ func (f *CountersField) Add(tx *Tx, name string, delta int64) error {
 	if _, err := tx.position(&f.field, name); err != nil {
 		return err
 	}
-	value, _ := tx.w.Document().Get(f.element(name))
+	value, _ := tx.documentOf(&f.field).Get(f.element(name))
 	n, err := sum(count(value), delta)
 	if err != nil {
 		return tx.refuse(&f.field, name, err)

@@ -36,13 +36,13 @@ type ElementsForm struct {
 }
 
 // Elements declares a field of a layer's values under names, empty at first.
-// Options: Private. Lazy is refused: values that move between two fields, of which
+// Options: Private. Lazy and Volatile are refused: values that move between two fields, of which
 // only one is journalled, would be in both or in none after a crash.
 func Elements(name string, form *ElementsForm, opts ...FieldOption) *ElementsField {
 	f := &ElementsField{object: object{newField(name, opts)}, form: *form}
 	f.restrict(0)
-	if f.Lazy() {
-		f.fail(fmt.Errorf("%w: field %q: a field of kind %s cannot be Lazy", ErrSchema, name, form.Kind))
+	if f.Lazy() || f.Volatile() {
+		f.fail(fmt.Errorf("%w: field %q: a field of kind %s cannot be Lazy or Volatile", ErrSchema, name, form.Kind))
 	}
 	if form.Mistake != nil {
 		f.fail(fmt.Errorf("%w: field %q: %w", ErrSchema, name, form.Mistake))
@@ -74,7 +74,7 @@ func (f *ElementsField) verify(*slot, *document.Document) error { return nil }
 // shared and must not be changed.
 func (f *ElementsField) Get(r Reader, name string) (json.RawMessage, bool) {
 	r.begin()
-	value, ok := raw(r, f.element(name))
+	value, ok := f.raw(r, f.element(name))
 	r.end()
 	return value, ok
 }
@@ -83,12 +83,12 @@ func (f *ElementsField) Get(r Reader, name string) (json.RawMessage, bool) {
 // order in which they came. The loop may change the profile.
 func (f *ElementsField) All(r Reader) iter.Seq2[string, json.RawMessage] {
 	r.begin()
-	d := r.openDocument()
+	d := f.openIn(r)
 	all := make([]document.Member, 0, d.ElementCount(f.name))
 	for name, value := range d.Elements(f.name) {
 		all = append(all, document.Member{Name: name, Value: value})
 	}
-	r.closeDocument()
+	f.closeIn(r)
 	r.end()
 	return func(yield func(string, json.RawMessage) bool) {
 		for _, m := range all {
@@ -103,8 +103,8 @@ func (f *ElementsField) All(r Reader) iter.Seq2[string, json.RawMessage] {
 // document.Document.AppendFamily does, and returns the extended slice.
 func (f *ElementsField) AppendFamily(dst []document.Member, r Reader, name string, sep byte) []document.Member {
 	r.begin()
-	dst = r.openDocument().AppendFamily(dst, f.name, name, sep)
-	r.closeDocument()
+	dst = f.openIn(r).AppendFamily(dst, f.name, name, sep)
+	f.closeIn(r)
 	r.end()
 	return dst
 }
@@ -115,7 +115,7 @@ func (f *ElementsField) Put(tx *Tx, name string, value []byte) error {
 	if _, err := tx.position(&f.field, name); err != nil {
 		return err
 	}
-	if tx.holds(f.element(name), value) {
+	if tx.holds(&f.field, f.element(name), value) {
 		return nil
 	}
 	return tx.set(&f.field, f.element(name), value)

@@ -87,6 +87,12 @@ var (
 	// ErrGone means that there is no such message: it ended unhandled, or was
 	// never sent, or what came of it is not kept any more.
 	ErrGone = errors.New("no such message")
+	// ErrComputed means that a field is computed from others and cannot be written.
+	ErrComputed = errors.New("the field is computed")
+	// ErrVolatile means that a volatile field cannot be written where nothing would
+	// come of it: in a trade across servers, which runs on copies, or by operations on
+	// a profile that no game has open.
+	ErrVolatile = errors.New("the field is kept in memory only")
 	// ErrChanged means that a decoded value was changed in place.
 	ErrChanged = errors.New("value was changed in place")
 )

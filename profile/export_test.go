@@ -28,3 +28,10 @@ var (
 	Detached    = detached
 	RunDetached = runDetached
 )
+
+// FoldPlayTime and Replay are what an update uses that puts stored fields aside and
+// others in their place.
+var (
+	FoldPlayTime = (*Tx).foldPlayTime
+	Replay       = (*Tx).replay
+)

@@ -19,6 +19,7 @@ type faults struct {
 	commits map[string]int           // successful groups by the kind of key they wrote first
 	refuse  map[string]error         // by root key
 	hold    map[string]chan struct{} // by root key: commits wait until it is closed
+	down    bool                     // it takes no commits any more, as after a crash of its server
 }
 
 func newFaults(db driver.DB) *faults {
@@ -30,6 +31,9 @@ func (f *faults) Commit(ctx context.Context, g driver.Group) ([]driver.Outcome, 
 		for _, w := range b.Writes {
 			f.mu.Lock()
 			err, hold := f.refuse[w.Key], f.hold[w.Key]
+			if f.down {
+				err = driver.ErrUnavailable
+			}
 			f.mu.Unlock()
 			if err != nil {
 				return nil, err

@@ -21,6 +21,11 @@ type Field interface {
 	Private() bool
 	// Lazy reports whether the field was declared with the option Lazy.
 	Lazy() bool
+	// Volatile reports whether the field was declared with the option Volatile.
+	Volatile() bool
+	// Stored reports whether a value of the field can be stored: it is neither
+	// Volatile nor Computed.
+	Stored() bool
 	// IsSet reports whether a value is stored. If not, the field reads as its
 	// default.
 	IsSet(Reader) bool
@@ -49,7 +54,8 @@ type field struct {
 	path     document.Path
 	hash     uint32
 	settings settings
-	err      error // a mistake in the declaration
+	deps     []Field // of a computed field
+	err      error   // a mistake in the declaration
 }
 
 func newField(name string, opts []FieldOption) field {
@@ -60,6 +66,9 @@ func newField(name string, opts []FieldOption) field {
 		o(&f.settings)
 	}
 	f.err = f.path.Check()
+	if f.settings.lazy && f.settings.volatile {
+		f.fail(fmt.Errorf("%w: field %q: Lazy says when it is stored, Volatile that it never is", ErrSchema, name))
+	}
 	return f
 }
 
@@ -81,8 +90,8 @@ func firstError(a, b error) error {
 
 func (f *field) IsSet(r Reader) bool {
 	r.begin()
-	ok := r.openDocument().Has(f.path)
-	r.closeDocument()
+	ok := f.openIn(r).Has(f.path)
+	f.closeIn(r)
 	r.end()
 	return ok
 }
@@ -92,7 +101,7 @@ func (f *field) Reset(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	if !tx.w.Document().Has(f.path) {
+	if !tx.documentOf(f).Has(f.path) {
 		return nil
 	}
 	sl := tx.touch(i)
@@ -110,11 +119,24 @@ type slot struct {
 	ref atomic.Pointer[any] // what else was decoded; nil until it is asked for
 }
 
-// FieldOption says something of a field when it is declared.
+// forget drops what was decoded of a field that is about to be loaded anew. The clock
+// of a play time is no such thing: it goes on.
+func (sl *slot) forget(f Field) {
+	if !f.common().settings.grows {
+		sl.ref.Store(nil)
+	}
+}
+
+// FieldOption says something of a field when it is declared. Private, Lazy and
+// Volatile go with every kind; the comment of each kind names its others.
 type FieldOption func(*settings)
 
 type settings struct {
 	private, lazy bool
+	volatile      bool
+	computed      bool // by Computed; no option
+	grows         bool // by PlayTime; no option
+	ticks         bool // it depends on one that grows; no option
 	least, most   *bound
 	maxLen        *int
 	validate      any // func(T) error
@@ -164,8 +186,8 @@ func Validate[T any](check func(T) error) FieldOption {
 	return func(s *settings) { s.validate = check }
 }
 
-// which are the options that a kind of field understands, besides Private and
-// Lazy.
+// which are the options that a kind of field understands, besides Private, Lazy
+// and Volatile.
 type which uint8
 
 const (

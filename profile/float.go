@@ -84,7 +84,7 @@ func (f *FloatField) Get(r Reader) float64 {
 
 // Saved returns the value that was last saved to the player's root.
 func (f *FloatField) Saved(p *Profile) float64 {
-	x, err := f.parse(p.saved(f.path))
+	x, err := f.parse(p.saved(&f.field, f.path))
 	if err != nil {
 		return f.def
 	}
@@ -102,7 +102,7 @@ func (f *FloatField) Set(tx *Tx, x float64) error {
 	}
 	bits := int64(math.Float64bits(x))
 	tx.text = appendFloat(tx.text[:0], x)
-	if tx.p.slots[i].n == bits && tx.holds(f.path, tx.text) {
+	if tx.p.slots[i].n == bits && tx.holds(&f.field, f.path, tx.text) {
 		return nil
 	}
 	tx.touch(i).n = bits

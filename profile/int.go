@@ -118,7 +118,7 @@ func (f *IntField) Get(r Reader) int64 {
 
 // Saved returns the value that was last saved to the player's root.
 func (f *IntField) Saved(p *Profile) int64 {
-	n, err := f.parse(p.saved(f.path))
+	n, err := f.parse(p.saved(&f.field, f.path))
 	if err != nil {
 		return f.def
 	}
@@ -135,7 +135,7 @@ func (f *IntField) Set(tx *Tx, n int64) error {
 		return tx.refuse(&f.field, "", err)
 	}
 	tx.text = strconv.AppendInt(tx.text[:0], n, 10)
-	if tx.p.slots[i].n == n && tx.holds(f.path, tx.text) {
+	if tx.p.slots[i].n == n && tx.holds(&f.field, f.path, tx.text) {
 		return nil
 	}
 	tx.touch(i).n = n

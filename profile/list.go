@@ -119,7 +119,7 @@ func (f *ListField[T]) Edit(tx *Tx, i int, fn func(*T) error) error {
 	if _, err := tx.position(&f.field, ""); err != nil {
 		return err
 	}
-	value, _ := tx.w.Document().Get(f.path)
+	value, _ := tx.documentOf(&f.field).Get(f.path)
 	vs := f.value(value) // a copy, as what is kept is shared
 	if i < 0 || i >= len(vs) {
 		return tx.refuse(&f.field, "", fmt.Errorf("%w: index %d of %d", ErrMissing, i, len(vs)))
@@ -170,7 +170,7 @@ func (f *ListField[T]) splice(tx *Tx, span func(n int) (from, to int), vs []T) e
 	if err != nil {
 		return tx.refuse(&f.field, "", fmt.Errorf("%w: cannot be read back: %w", document.ErrInvalid, err))
 	}
-	old, _ := tx.w.Document().Get(f.path)
+	old, _ := tx.documentOf(&f.field).Get(f.path)
 	value, err := spliceArray(old, len(kept), from, to, texts)
 	if err != nil {
 		return tx.refuse(&f.field, "", err)

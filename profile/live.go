@@ -40,7 +40,7 @@ func (p *Profile) before(d *document.Document, delta document.Delta) []Change {
 			continue
 		}
 		old, _ := d.Get(c.Path)
-		changes = append(changes, Change{Profile: p, Field: p.schema.Field(c.Path.Field), Path: c.Path, Old: old})
+		changes = append(changes, Change{Profile: p, Field: p.schema.stored(c.Path.Field), Path: c.Path, Old: old})
 	}
 	return changes
 }
@@ -57,6 +57,7 @@ func after(d *document.Document, changes []Change) []Change {
 // reload brings the slots of changed fields up to date. A value of another type
 // reads as the default; the error tells of it.
 func (p *Profile) reload(d *document.Document, changes []Change) (unfit error) {
+	p.staleAll()
 	last := ""
 	for _, c := range changes {
 		if c.Field == nil || c.Path.Field == last {
@@ -65,10 +66,10 @@ func (p *Profile) reload(d *document.Document, changes []Change) (unfit error) {
 		last = c.Path.Field
 		sl := &p.slots[p.schema.position(c.Field.common())]
 		value, _ := d.Get(c.Field.common().path)
-		sl.ref.Store(nil)
+		sl.forget(c.Field)
 		if err := loadSlot(c.Field, sl, value); err != nil {
 			unfit = firstError(unfit, err)
-			sl.ref.Store(nil)
+			sl.forget(c.Field)
 			_ = loadSlot(c.Field, sl, nil) // the default fits
 		}
 	}

@@ -103,7 +103,7 @@ func (f *MapField[T]) Get(r Reader, name string) (v T, ok bool) {
 	if v, ok = kept.get(name); ok {
 		return v, true
 	}
-	value, ok := raw(r, f.element(name))
+	value, ok := f.raw(r, f.element(name))
 	if !ok {
 		return v, false
 	}
@@ -134,8 +134,8 @@ func (f *MapField[T]) all(r Reader) (names []string, values []T) {
 		return nil, nil
 	}
 	kept := decodedOf[T](sl)
-	d := r.openDocument()
-	defer r.closeDocument()
+	d := f.openIn(r)
+	defer f.closeIn(r)
 	for name, value := range d.Elements(f.name) {
 		v, ok := kept.get(name)
 		if !ok {
@@ -150,7 +150,7 @@ func (f *MapField[T]) all(r Reader) (names []string, values []T) {
 // Saved returns the value under a name that was last saved to the player's
 // root, and false if there was none.
 func (f *MapField[T]) Saved(p *Profile, name string) (v T, ok bool) {
-	value := p.saved(f.element(name))
+	value := p.saved(&f.field, f.element(name))
 	if value == nil {
 		return v, false
 	}
@@ -178,7 +178,7 @@ func (f *MapField[T]) Put(tx *Tx, name string, v T) error {
 		return tx.refuse(&f.field, name, fmt.Errorf("%w: cannot be read back: %w", document.ErrInvalid, err))
 	}
 	path := f.element(name)
-	if tx.holds(path, value) {
+	if tx.holds(&f.field, path, value) {
 		return nil
 	}
 	sl := tx.touchElements(i)
@@ -199,7 +199,7 @@ func (f *MapField[T]) Edit(tx *Tx, name string, fn func(*T) error) error {
 	if _, err := tx.position(&f.field, name); err != nil {
 		return err
 	}
-	value, ok := tx.w.Document().Get(f.element(name))
+	value, ok := tx.documentOf(&f.field).Get(f.element(name))
 	if !ok {
 		return tx.refuse(&f.field, name, ErrMissing)
 	}

@@ -18,8 +18,8 @@ func isObject(value []byte) bool { return len(value) > 0 && value[0] == '{' }
 // Len returns the number of elements.
 func (f *object) Len(r Reader) int {
 	r.begin()
-	n := r.openDocument().ElementCount(f.name)
-	r.closeDocument()
+	n := f.openIn(r).ElementCount(f.name)
+	f.closeIn(r)
 	r.end()
 	return n
 }
@@ -27,8 +27,8 @@ func (f *object) Len(r Reader) int {
 // Has reports whether there is an element of a name. It allocates nothing.
 func (f *object) Has(r Reader, name string) bool {
 	r.begin()
-	ok := r.openDocument().Has(f.element(name))
-	r.closeDocument()
+	ok := f.openIn(r).Has(f.element(name))
+	f.closeIn(r)
 	r.end()
 	return ok
 }
@@ -37,12 +37,12 @@ func (f *object) Has(r Reader, name string) bool {
 // called, in the order in which they came.
 func (f *object) Keys(r Reader) iter.Seq[string] {
 	r.begin()
-	d := r.openDocument()
+	d := f.openIn(r)
 	keys := make([]string, 0, d.ElementCount(f.name))
 	for name := range d.Elements(f.name) {
 		keys = append(keys, name)
 	}
-	r.closeDocument()
+	f.closeIn(r)
 	r.end()
 	return slices.Values(keys)
 }
@@ -53,7 +53,7 @@ func (f *object) Delete(tx *Tx, name string) error {
 	if err != nil {
 		return err
 	}
-	if !tx.w.Document().Has(f.element(name)) {
+	if !tx.documentOf(&f.field).Has(f.element(name)) {
 		return nil
 	}
 	if kept := tx.touchElements(i).ref.Load(); kept != nil {
@@ -83,7 +83,7 @@ func (f *object) applyElement(tx *Tx, op *Op, kind string) error {
 	case opExpectPresent:
 		return tx.expect(op, f.Has(tx, op.path.Element), nil)
 	case opExpectAbsent:
-		value, there := raw(tx, op.path)
+		value, there := f.raw(tx, op.path)
 		return tx.expect(op, !there, value)
 	}
 	return f.applyAny(tx, op, kind)
@@ -102,7 +102,7 @@ func (f *object) writable(tx *Tx, name string) (int, error) {
 	if err != nil || f.settings.maxLen == nil {
 		return i, err
 	}
-	d := tx.w.Document()
+	d := tx.documentOf(&f.field)
 	if d.Has(f.element(name)) {
 		return i, nil
 	}

@@ -123,6 +123,9 @@ func (tx *Tx) applyOp(op *Op) (json.RawMessage, error) {
 	if f == nil {
 		return nil, tx.refuseOp(op, ErrUnknownField)
 	}
+	if err := tx.unkept(f.common(), op); err != nil {
+		return nil, tx.refuseOp(op, err)
+	}
 	return f.apply(tx, op)
 }
 
@@ -193,7 +196,7 @@ func (f *field) applyAny(tx *Tx, op *Op, kind string) error {
 	case opReset:
 		return f.Reset(tx)
 	case opExpectUnset:
-		value, stored := raw(tx, f.path)
+		value, stored := f.raw(tx, f.path)
 		return tx.expect(op, !stored, value)
 	}
 	return tx.misfit(op, kind, nil)

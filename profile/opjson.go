@@ -63,6 +63,9 @@ var actions = func() map[form]action {
 // in common that take different members.
 func (a action) String() string { return forms[a].name }
 
+// expects reports whether the action is a condition, and changes nothing.
+func (a action) expects() bool { return strings.HasPrefix(forms[a].name, "expect") }
+
 // members names the members that a form has.
 func (f form) members() string {
 	names := make([]string, 0, 3)

@@ -25,6 +25,8 @@ type Profile struct {
 	mu    sync.RWMutex
 	slots []slot // by position in the schema
 
+	volatile *volatiles // nil if the schema has no volatile fields
+
 	kept atomic.Bool            // the game has opened it, and not only borrowers
 	ext  atomic.Pointer[extras] // what few profiles have
 }
@@ -70,6 +72,9 @@ func newProfile(srv *Server, s *session.Session) (*Profile, error) {
 	p := &Profile{srv: srv, schema: srv.schema, key: s.Key(), s: s}
 	s.Lock()
 	defer s.Unlock()
+	if p.schema.grows {
+		s.TakeAlong(p.takeAlong)
+	}
 	return p, p.loadSlots(s.Document())
 }
 
@@ -85,9 +90,12 @@ func newErrored(srv *Server, key session.Key, cause error) *Profile {
 
 func (p *Profile) loadSlots(d *document.Document) error {
 	p.slots = make([]slot, len(p.schema.fields))
+	if p.schema.volatile {
+		p.volatile = &volatiles{doc: p.srv.emptyDocument()}
+	}
 	for i, f := range p.schema.fields {
 		value, ok := d.Get(f.common().path)
-		if !ok {
+		if !ok || !f.Stored() {
 			value = nil
 		}
 		if err := loadSlot(f, &p.slots[i], value); err != nil {
@@ -272,10 +280,10 @@ func (p *Profile) closeDocument() {
 	p.s.Unlock()
 }
 
-// saved returns what the player's root held under a path when it was last
-// saved, or nil.
-func (p *Profile) saved(path document.Path) []byte {
-	if p.failed != nil {
+// saved returns what the player's root held of a field under a path when it was
+// last saved, or nil.
+func (p *Profile) saved(f *field, path document.Path) []byte {
+	if p.failed != nil || f.settings.volatile {
 		return nil
 	}
 	p.s.Lock()

@@ -37,10 +37,3 @@ func slotOf(p *Profile, f *field) *slot {
 	p.srv.stranger(p, f)
 	return nil
 }
-
-// raw returns the stored value under a path. It is shared with the document.
-func raw(r Reader, path document.Path) ([]byte, bool) {
-	value, ok := r.openDocument().Get(path)
-	r.closeDocument()
-	return value, ok
-}

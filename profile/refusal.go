@@ -93,6 +93,8 @@ var named = []namedError{
 	{"format", driver.ErrFormat},
 	{"erased", session.ErrErased},
 	{"other birth", ErrOtherBirth},
+	{"volatile", ErrVolatile},
+	{"computed", ErrComputed},
 }
 
 const (

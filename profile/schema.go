@@ -16,6 +16,10 @@ type Schema struct {
 	fields []Field // by position
 	table  []place // open addressing, by the hash of the name; a power of two long
 	err    error
+
+	volatile bool    // there are volatile fields
+	grows    bool    // there are play times
+	derived  [][]int // by position: the computed fields, if any, that a write makes anew
 }
 
 // place is where a field stands in a schema.
@@ -49,11 +53,13 @@ func NewSchema(kind string, fields ...Field) *Schema {
 		}
 		seen[f.Name()] = true
 		s.fields = append(s.fields, f)
-	}
-	if len(errs) > 0 {
-		s.err = fmt.Errorf("%w %q: %w", ErrSchema, kind, errors.Join(errs...))
+		s.volatile = s.volatile || f.Volatile()
+		s.grows = s.grows || f.common().settings.grows
 	}
 	s.index()
+	if errs = append(errs, s.derive()...); len(errs) > 0 {
+		s.err = fmt.Errorf("%w %q: %w", ErrSchema, kind, errors.Join(errs...))
+	}
 	return s
 }
 
@@ -98,6 +104,15 @@ func (s *Schema) Field(name string) Field {
 		if f.Name() == name {
 			return f
 		}
+	}
+	return nil
+}
+
+// stored returns the field whose value is stored under a name, or nil if there is
+// none: what is stored there is unknown to the schema then.
+func (s *Schema) stored(name string) Field {
+	if f := s.Field(name); f != nil && f.Stored() {
+		return f
 	}
 	return nil
 }

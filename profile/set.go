@@ -42,7 +42,7 @@ func (f *SetField) Add(tx *Tx, text string) error {
 		}
 	}
 	path := f.element(text)
-	if tx.w.Document().Has(path) {
+	if tx.documentOf(&f.field).Has(path) {
 		return nil
 	}
 	return tx.set(&f.field, path, []byte("true"))
@@ -61,7 +61,9 @@ func (f *SetField) apply(tx *Tx, op *Op) (json.RawMessage, error) {
 
 // Saved reports whether a text was in the set that was last saved to the
 // player's root.
-func (f *SetField) Saved(p *Profile, text string) bool { return p.saved(f.element(text)) != nil }
+func (f *SetField) Saved(p *Profile, text string) bool {
+	return p.saved(&f.field, f.element(text)) != nil
+}
 
 // OnChange calls fn for each text that an update of p added or removed. It
 // returns a function that ends this.

@@ -26,10 +26,11 @@ type Tx struct {
 // ledger is what an update notes as it goes. Ledgers are used again, which a
 // Tx is not: it must remain to say that it is over.
 type ledger struct {
-	undo    []undo // in the order of the writes
-	changes changes
-	text    []byte  // room for the encoding of a number
-	origin  *origin // nil unless it is a change that somebody asked for by id
+	undo     []undo // in the order of the writes
+	changes  changes
+	volatile localTx // what it did to volatile fields
+	text     []byte  // room for the encoding of a number
+	origin   *origin // nil unless it is a change that somebody asked for by id
 }
 
 var ledgers = sync.Pool{New: func() any { return new(ledger) }}
@@ -43,12 +44,14 @@ const keptWrites = 256
 func (tx *Tx) free() {
 	l := tx.ledger
 	tx.ledger, tx.w = nil, nil
-	if cap(l.undo) > keptWrites || cap(l.changes.list) > keptWrites {
+	if cap(l.undo) > keptWrites || cap(l.changes.list) > keptWrites || cap(l.volatile.undo) > keptWrites {
 		return
 	}
 	clear(l.undo)
 	clear(l.changes.list)
+	clear(l.volatile.undo)
 	l.undo, l.changes, l.origin = l.undo[:0], changes{list: l.changes.list[:0]}, nil
+	l.volatile = localTx{undo: l.volatile.undo[:0]}
 	ledgers.Put(l)
 }
 
@@ -148,9 +151,15 @@ func (tx *Tx) note(sl *slot, ref *any) {
 
 // set stores a copy of a value, which is compact JSON.
 func (tx *Tx) set(f *field, path document.Path, value []byte) error {
-	old, kept, err := tx.w.Put(path, value, f.settings.lazy)
+	if err := tx.inVain(f); err != nil {
+		return tx.refuse(f, path.Element, err)
+	}
+	old, kept, err := tx.writerOf(f).Put(path, value, f.settings.lazy)
 	if err != nil {
 		return tx.refuse(f, path.Element, err)
+	}
+	if tx.p.schema.derived != nil {
+		tx.p.stale(f)
 	}
 	if tx.listens {
 		tx.changes.add(tx.p, tx.fieldOf(f), path, old, kept)
@@ -162,10 +171,13 @@ func (tx *Tx) set(f *field, path document.Path, value []byte) error {
 func (tx *Tx) delete(f *field, path document.Path) error {
 	var old []byte
 	if tx.listens {
-		old, _ = tx.w.Document().Get(path)
+		old, _ = tx.documentOf(f).Get(path)
 	}
-	if err := tx.w.Delete(path, f.settings.lazy); err != nil {
+	if err := tx.writerOf(f).Delete(path, f.settings.lazy); err != nil {
 		return tx.refuse(f, path.Element, err)
+	}
+	if tx.p.schema.derived != nil {
+		tx.p.stale(f)
 	}
 	if tx.listens && old != nil {
 		tx.changes.add(tx.p, tx.fieldOf(f), path, old, nil)
@@ -175,14 +187,17 @@ func (tx *Tx) delete(f *field, path document.Path) error {
 
 func (tx *Tx) fieldOf(f *field) Field { return tx.p.schema.fields[tx.p.schema.position(f)] }
 
-// holds reports whether the document has exactly this value under the path.
-func (tx *Tx) holds(path document.Path, value []byte) bool {
-	old, ok := tx.w.Document().Get(path)
+// holds reports whether the document has exactly this value of the field under the
+// path.
+func (tx *Tx) holds(f *field, path document.Path, value []byte) bool {
+	old, ok := tx.documentOf(f).Get(path)
 	return ok && bytes.Equal(old, value)
 }
 
-// rollbackSlots takes back what the update did to the slots.
-func (tx *Tx) rollbackSlots() {
+// takeBack takes back what the update did beside what the writer has written.
+func (tx *Tx) takeBack() {
+	tx.volatile.rollback()
+	tx.p.staleAll()
 	for i := len(tx.undo) - 1; i >= 0; i-- {
 		u := &tx.undo[i]
 		u.sl.n = u.n
@@ -193,7 +208,7 @@ func (tx *Tx) rollbackSlots() {
 // rollback takes back all that the updates did.
 func rollback(txs ...*Tx) {
 	for _, tx := range txs {
-		tx.rollbackSlots()
+		tx.takeBack()
 		if l, ok := tx.w.(*localTx); ok {
 			l.rollback()
 		}
@@ -220,7 +235,7 @@ func commit(durable bool, txs ...*Tx) error {
 		if err := session.Commit(durable, ws...); err != nil {
 			for _, tx := range txs {
 				tx.origin.undo(tx)
-				tx.rollbackSlots()
+				tx.takeBack()
 			}
 			free(txs)
 			return fmt.Errorf("update %v: %w", txs[0].p.key, err)
@@ -269,8 +284,8 @@ func sessionTxs(txs []*Tx) []*session.Tx {
 	return ws
 }
 
-// localTx writes into the document of an errored profile, which is never
-// saved.
+// localTx writes into a document that is never saved: of an errored profile, of a
+// copy, or of volatile fields.
 type localTx struct {
 	doc  *document.Document
 	undo document.Delta

@@ -9,10 +9,11 @@ import "fmt"
 func VerifyUnchanged(p *Profile) error {
 	p.lock()
 	defer p.mu.Unlock()
-	d := p.openDocument()
-	defer p.closeDocument()
 	for i, f := range p.schema.fields {
-		if err := f.verify(&p.slots[i], d); err != nil {
+		c, v := f.common(), (*view)(p)
+		err := f.verify(&p.slots[i], c.openIn(v))
+		c.closeIn(v)
+		if err != nil {
 			return fmt.Errorf("verify %v: %w", p.key, err)
 		}
 	}
