@@ -25,13 +25,20 @@ type Copy struct {
 // server that has it open did in its last milliseconds is not yet in it, also
 // if that is this server. Peek blocks to read from the database.
 //
+// Migrations that are due are run on what was read, and change nothing of what is
+// stored. An older store (Options.Import) is not asked.
+//
 // It is session.ErrNotFound if nothing was ever stored for the id,
-// session.ErrErased, driver.ErrCorrupt, or ErrWrongType if a field holds a value
-// of another type; session.Server.Peek shows that one nevertheless.
+// session.ErrErased, driver.ErrCorrupt, ErrMigration, ErrNewerSchema, or
+// ErrWrongType if a field holds a value of another type; session.Server.Peek shows
+// such profiles nevertheless.
 func (srv *Server) Peek(ctx context.Context, id string) (*Copy, error) {
 	v, err := srv.ss.Peek(ctx, srv.key(id))
 	if err != nil {
 		return nil, err
+	}
+	if _, err = srv.schema.migrateDocument(v.Key, v.Document, srv.migrator()); err != nil {
+		return nil, fmt.Errorf("peek: %w", err)
 	}
 	p, err := detached(srv, v.Key, v.Document)
 	if err != nil {
@@ -77,13 +84,16 @@ func (c *Copy) Holder() *session.Holder {
 
 // Fields iterates over the names and values that are stored, those included
 // that the schema does not know, in the order in which they are stored. What is
-// not stored, and reads as its default, is not among them.
+// not stored, and reads as its default, is not among them, nor is what Holdfast
+// keeps for itself under names that begin with "~".
 func (c *Copy) Fields() iter.Seq2[string, json.RawMessage] {
 	var names []string
 	var values []json.RawMessage
 	c.begin()
 	for name, value := range c.openDocument().Fields() {
-		names, values = append(names, name), append(values, bytes.Clone(value))
+		if !reserved(name) {
+			names, values = append(names, name), append(values, bytes.Clone(value))
+		}
 	}
 	c.closeDocument()
 	c.end()
@@ -96,7 +106,8 @@ func (c *Copy) Fields() iter.Seq2[string, json.RawMessage] {
 	}
 }
 
-// JSON returns all that is stored as one compact JSON object.
+// JSON returns all that is stored, Holdfast's own included, as one compact JSON
+// object.
 func (c *Copy) JSON() json.RawMessage { return textOf(c) }
 
 // textOf returns the document of what is read.

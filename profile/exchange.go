@@ -269,6 +269,9 @@ func (x *exchange) read(ctx context.Context) error {
 	}
 	for i, sd := range x.sides {
 		sd.still = stills[i]
+		if err := sd.Server.schema.settled(sd.key, stills[i].Document); err != nil {
+			return fmt.Errorf("exchange: %w: %w", ErrElsewhere, err)
+		}
 		if sd.copy, err = detached(sd.Server, sd.key, stills[i].Document); err != nil {
 			return fmt.Errorf("exchange: %w: %w", ErrErrored, err)
 		}

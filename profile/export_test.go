@@ -25,6 +25,8 @@ func Letters(p *Profile) int {
 // What follows is for other parts of the package, and for tests.
 var (
 	DecodeOps   = decodeOps
+	MigrateTx   = (*Profile).migrateTx
+	PutField    = (*Tx).putField
 	Detached    = detached
 	RunDetached = runDetached
 )

@@ -50,6 +50,7 @@ type following struct {
 	own       map[uint64]bool
 
 	// What follows is the goroutine's own.
+	raw      bool           // the copy was migrated here, and its profile was not: steps do not fit it
 	known    bool           // the copy is what was there at some moment, and not gone since
 	unfit    error          // a field's value in it is of another type
 	trouble  error          // why new followers are refused, and the others were told; nil: nothing
@@ -394,10 +395,13 @@ func (f *following) apply(st *step) bool {
 	switch {
 	case st.Before != st.After && st.After <= f.revision:
 		return true // it was read
-	case st.Fetch || st.Before > f.revision:
+	case st.Fetch || st.Before > f.revision || f.raw:
 		return false
 	}
 	delta, err := document.DecodeDelta(st.Delta, f.srv.limits())
+	if slices.ContainsFunc(delta, func(c document.Change) bool { return c.Path.Field == schemaPath.Field }) {
+		return false // it is in another form from here on
+	}
 	var changes []Change
 	var unfit error
 	if err == nil {
@@ -415,6 +419,7 @@ func (f *following) apply(st *step) bool {
 }
 
 func (f *following) told(how string, changes []Change, own bool) {
+	changes = slices.DeleteFunc(changes, func(c Change) bool { return reserved(c.Path.Field) })
 	if len(changes) > 0 {
 		f.srv.mx.byID.steps.WithLabelValues(how).Inc()
 		f.live.announce(changes)
@@ -445,9 +450,25 @@ func (f *following) show(v *session.View) {
 	}
 	var changes []Change
 	own := f.isOwn(v.Revision)
-	changes, f.unfit = f.live.replace(v.Document)
+	doc, unfit := f.migrated(v.Document)
+	changes, f.unfit = f.live.replace(doc)
+	f.unfit = firstError(unfit, f.unfit)
 	f.known, f.version, f.revision = true, v.Version, v.Revision
 	f.told("read", changes, own)
+}
+
+// migrated returns what was read in the form of this server's schema; or as it is,
+// with the reason, if it cannot be brought into that.
+func (f *following) migrated(d *document.Document) (*document.Document, error) {
+	due, err := f.srv.schema.due(f.key, d)
+	if f.raw = len(due) > 0 || err != nil; !f.raw || err != nil {
+		return d, err
+	}
+	c := d.Clone()
+	if _, err := f.srv.schema.migrateDocument(f.key, c, f.srv.migrator()); err != nil {
+		return d, err
+	}
+	return c, nil
 }
 
 // vanish deals with a profile that is not there, or not any more.

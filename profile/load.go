@@ -19,9 +19,11 @@ type load struct {
 	// The server's mu guards these.
 	calls   int
 	leaving bool
-	built   chan struct{} // closed when p or err is known; nil until somebody builds
-	p       *Profile
-	err     error
+	// building says that one of the calls is the goroutine of buildSlowly.
+	building bool
+	built    chan struct{} // closed when p or err is known; nil until somebody builds
+	p        *Profile
+	err      error
 }
 
 // Open loads the profile of an id, or returns the one that is open. Concurrent
@@ -123,13 +125,11 @@ func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenO
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
-	s, err := srv.ss.Open(ctx, key, &session.OpenOptions{
-		MustExist: o.MustExist, NoAsk: o.noAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
-	})
+	s, err := srv.ss.Open(ctx, key, srv.openOptions(o))
 	if errors.Is(err, session.ErrLocked) && (o.lent || srv.shared(l)) {
 		return nil, false, err // his patience is at its end, not the load
 	}
-	p, err = srv.build(l, key, s, err)
+	p, err = srv.build(ctx, l, key, s, err)
 	srv.mx.loadedIn(time.Since(began), p, err)
 	return p, err == nil && take(p), err
 }
@@ -164,11 +164,16 @@ func (now *pass) wait(ctx context.Context) {
 	}
 }
 
-// leave ends one caller's part in a load.
+// leave ends one caller's part in a load. If only the goroutine is left that builds
+// the profile, it is told to give up.
 func (c *common) leave(l *load, key session.Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.calls--; l.calls > 0 {
+		if l.calls == 1 && l.building {
+			l.leaving = true
+			l.cancel(nil)
+		}
 		return
 	}
 	delete(c.loads, key)
@@ -178,7 +183,7 @@ func (c *common) leave(l *load, key session.Key) {
 
 // build makes the profile of a load, once for all its callers, of the session
 // or error that each of them got.
-func (srv *Server) build(l *load, key session.Key, s *session.Session, err error) (*Profile, error) {
+func (srv *Server) build(ctx context.Context, l *load, key session.Key, s *session.Session, err error) (*Profile, error) {
 	if err != nil && (!certain(err) || srv.opts.OnLoadError == RefusePlayer) {
 		srv.log.Warn("load failed", "key", key.String(), "err", err)
 		srv.mu.Lock()
@@ -193,14 +198,18 @@ func (srv *Server) build(l *load, key session.Key, s *session.Session, err error
 	}
 	srv.mu.Unlock()
 	if builder {
-		defer close(l.built)
-		p, err := srv.make(key, s, err)
-		srv.admit(l, p, err)
-		if l.p != nil {
-			l.mail = l.p.takeMail()
+		var todo *todo
+		if err == nil {
+			todo = srv.todo(s)
 		}
-	} else {
-		<-l.built
+		if todo.slow() {
+			srv.buildSlowly(l, key, s, todo)
+		} else {
+			srv.finishBuild(l, key, s, todo, err)
+		}
+	}
+	if err := l.awaitBuilt(ctx, key); err != nil {
+		return nil, err
 	}
 	srv.mu.Lock()
 	p, err := l.p, l.err
@@ -211,23 +220,78 @@ func (srv *Server) build(l *load, key session.Key, s *session.Session, err error
 	return p, err
 }
 
-// discard gives the lock of a session back that has become no profile: nothing was
-// changed in it.
-func (c *common) discard(s *session.Session) {
-	c.background(func() {
-		if err := s.Close(context.Background()); err != nil {
-			c.log.Error("release a player who was not loaded", "key", s.Key().String(), "err", err)
+// awaitBuilt waits until the profile is known, or why there is none.
+func (l *load) awaitBuilt(ctx context.Context, key session.Key) error {
+	select {
+	case <-l.built:
+		return nil
+	default:
+	}
+	select {
+	case <-l.built:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("open %v: %w", key, context.Cause(ctx))
+	}
+}
+
+// finishBuild makes the profile and lets everybody know. It returns an error if
+// nothing could be made of the session.
+func (srv *Server) finishBuild(l *load, key session.Key, s *session.Session, t *todo, err error) error {
+	defer close(l.built)
+	p, err := srv.make(l.ctx, key, s, t, err)
+	srv.admit(l, p, err)
+	if l.p != nil {
+		l.mail = l.p.takeMail()
+	}
+	if err == nil && p.s != s {
+		return p.failed.err
+	}
+	return err
+}
+
+// buildSlowly is finishBuild on a goroutine of its own, as it takes as long as the
+// game's code does, which callers need not wait for. The load goes on until it
+// is over: who wants the player after all others have left comes after it.
+func (srv *Server) buildSlowly(l *load, key session.Key, s *session.Session, t *todo) {
+	srv.mu.Lock()
+	l.calls++
+	l.building = true
+	srv.mu.Unlock()
+	srv.background(func() {
+		defer srv.leave(l, key)
+		err := srv.finishBuild(l, key, s, t, nil)
+		srv.mu.Lock()
+		l.building = false
+		l.leaving = l.leaving || err != nil
+		srv.mu.Unlock()
+		if err != nil {
+			srv.giveUp(s)
 		}
 	})
 }
 
+// discard gives the lock of a session back that has become no profile: nothing was
+// changed in it.
+func (c *common) discard(s *session.Session) { c.background(func() { c.giveUp(s) }) }
+
+func (c *common) giveUp(s *session.Session) {
+	if err := s.Close(context.Background()); err != nil {
+		c.log.Error("release a player who was not loaded", "key", s.Key().String(), "err", err)
+	}
+}
+
 // make makes a profile of a session, or of an error that is certain.
-func (srv *Server) make(key session.Key, s *session.Session, err error) (*Profile, error) {
+func (srv *Server) make(ctx context.Context, key session.Key, s *session.Session, t *todo, err error) (*Profile, error) {
 	var p *Profile
 	if err == nil {
-		p, err = newProfile(srv, s)
+		p, err = newProfile(ctx, srv, s, t)
 		if err != nil {
 			srv.discard(s)
+		}
+		if err != nil && !certain(err) {
+			srv.log.Warn("load failed", "key", key.String(), "err", err)
+			return nil, fmt.Errorf("open %v: %w", key, err)
 		}
 	}
 	if err != nil {

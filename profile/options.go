@@ -68,6 +68,17 @@ type Options struct {
 	// ManualEvents leaves the delivery of events to the game, which calls
 	// Profile.DrainEvents. Else whoever updates delivers.
 	ManualEvents bool
+	// MigrationTime bounds the migrations that are due for one profile, together.
+	// Zero means 5 s. See Migration.
+	MigrationTime time.Duration
+	// Import returns what an older store has of a player, or nil if it has
+	// nothing. It is asked once for each profile, by the load, if nothing of the
+	// game's is stored in it; so all servers must have it from the day on which one
+	// has. What it gives, or that there is nothing, is on disk before Server.Open
+	// returns. If it fails, the load fails with an *ImportError, and the next one
+	// asks again; so does the next one after a crash in between. Ctx ends when
+	// nobody waits for the player any more.
+	Import func(ctx context.Context, key session.Key) (*Imported, error)
 	// Tool says that the server is no game's, and does not know the fields of its
 	// profiles: it leaves changes that were asked for by id (Server.Change) to a server
 	// that does.
@@ -91,6 +102,9 @@ func (o *Options) withDefaults() (Options, error) {
 	if c.FreezePatience == 0 {
 		c.FreezePatience = 5 * time.Second
 	}
+	if c.MigrationTime == 0 {
+		c.MigrationTime = 5 * time.Second
+	}
 	if c.Session.Logger == nil {
 		c.Session.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -105,8 +119,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("%w: Options.Session.Rung or Answer is set; they are for messages between profiles", driver.ErrInvalid)
 	case o.Autosave > 0 && o.Autosave < time.Second:
 		return fmt.Errorf("%w: autosave every %v, at least 1s", driver.ErrInvalid, o.Autosave)
-	case o.ForceEvery < 0 || o.ReleaseTime < 0:
-		return fmt.Errorf("%w: negative ForceEvery or ReleaseTime", driver.ErrInvalid)
+	case o.ForceEvery < 0 || o.ReleaseTime < 0 || o.MigrationTime < 0:
+		return fmt.Errorf("%w: negative ForceEvery, ReleaseTime or MigrationTime", driver.ErrInvalid)
 	case o.FreezeLimit > 10*time.Second:
 		return fmt.Errorf("%w: updates that wait for a trade for %v, at most 10s", driver.ErrInvalid, o.FreezeLimit)
 	case o.FreezePatience < 10*time.Millisecond || o.FreezePatience > time.Minute:

@@ -66,10 +66,17 @@ func (p *Profile) extras() *extras {
 	return p.ext.Load()
 }
 
-// newProfile decodes the document of a session. The error matches
-// ErrWrongType; the profile is of no use then.
-func newProfile(srv *Server, s *session.Session) (*Profile, error) {
+// newProfile decodes the document of a session, after what is to be done before
+// that. The error is certain, or ctx has ended, or the older store or the session
+// has failed; the profile is of no use then.
+func newProfile(ctx context.Context, srv *Server, s *session.Session, t *todo) (*Profile, error) {
 	p := &Profile{srv: srv, schema: srv.schema, key: s.Key(), s: s}
+	if t.slow() {
+		return p, p.prepare(ctx, t)
+	}
+	if t.err != nil {
+		return p, t.err
+	}
 	s.Lock()
 	defer s.Unlock()
 	if p.schema.grows {

@@ -12,10 +12,11 @@ import (
 // Schema is a kind of profile and its fields. It is immutable and safe for
 // concurrent use.
 type Schema struct {
-	kind   string
-	fields []Field // by position
-	table  []place // open addressing, by the hash of the name; a power of two long
-	err    error
+	kind       string
+	fields     []Field      // by position
+	table      []place      // open addressing, by the hash of the name; a power of two long
+	migrations []*Migration // in their order
+	err        error
 
 	volatile bool    // there are volatile fields
 	grows    bool    // there are play times
@@ -46,6 +47,9 @@ func NewSchema(kind string, fields ...Field) *Schema {
 		}
 		if c := f.common(); c.err != nil {
 			errs = append(errs, c.err)
+		}
+		if reserved(f.Name()) {
+			errs = append(errs, fmt.Errorf("field %q: names that begin with %q are Holdfast's own", f.Name(), reservedPrefix))
 		}
 		if seen[f.Name()] {
 			errs = append(errs, fmt.Errorf("two fields are named %q", f.Name()))

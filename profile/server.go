@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-games/holdfast/document"
@@ -38,6 +39,7 @@ type common struct {
 	holds    holds
 	follows  follows
 	posted   post
+	lost     atomic.Int32 // runs of migrations that did not end in time and go on
 
 	ctx  context.Context // ends when the server has closed
 	stop context.CancelFunc
@@ -324,5 +326,5 @@ func certain(err error) bool {
 			return true
 		}
 	}
-	return false
+	return unusable(err)
 }

@@ -1,0 +1,117 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/session"
+)
+
+// What is stored is brought to the schema's form between the taking of the lock
+// and the first look at a field:
+//
+//	session open ──▶ nothing to do ─────────────────────────▶ decoded
+//	      └─▶ copied ─▶ imported? ─▶ migrated? ─▶ decoded ─▶ one update
+//
+// The work is done on a copy. Only if all of it has gone well, and every field
+// of the copy is of its type, is the difference made in the session's document, as
+// one update with the notes of what was done (~schema, ~import). Whatever fails
+// before that leaves the stored profile as it was; a crash after it leaves the
+// update in the journal whole or not at all. So each step's effect and its note
+// are never apart, and who finds the note does not do it again.
+
+// todo is what is to be done with a session's document before it is decoded.
+type todo struct {
+	due     []*Migration
+	imports bool  // the older store is to be asked
+	err     error // why it cannot be
+}
+
+// slow reports whether there is anything to do, which the game's own code does.
+func (t *todo) slow() bool { return t != nil && t.err == nil && (len(t.due) > 0 || t.imports) }
+
+func (srv *Server) todo(s *session.Session) *todo {
+	s.Lock()
+	defer s.Unlock()
+	d, t := s.Document(), new(todo)
+	t.due, t.err = srv.schema.due(s.Key(), d)
+	t.imports = srv.opts.Import != nil && untouched(d)
+	return t
+}
+
+// untouched reports whether nothing of the game's was ever in a document, nor was
+// the older store asked for it.
+func untouched(d *document.Document) bool {
+	n := d.Len()
+	return n == 0 || n == 1 && d.Has(schemaPath)
+}
+
+// prepare does what is to be done and decodes the profile.
+func (p *Profile) prepare(ctx context.Context, t *todo) error {
+	p.s.Lock()
+	d := p.s.Document().Clone()
+	p.s.Unlock()
+	draft, due, why := newDraft(p.key, d), t.due, "" // t.due: of what is stored
+	if t.imports {
+		var err error
+		if due, err = p.importInto(ctx, draft); err != nil {
+			return err
+		}
+		why = "imported from the older store"
+	}
+	if len(due) > 0 {
+		if err := p.srv.migrator().run(p.schema, draft, due); err != nil {
+			return err
+		}
+		why = strings.TrimPrefix(why+"; migrated by "+names(due), "; ")
+	}
+	if err := p.loadSlots(d); err != nil {
+		if t.imports {
+			return &ImportError{Key: p.key, Data: true, Err: err}
+		}
+		return err
+	}
+	if err := p.applyDraft(draft, why); err != nil {
+		return fmt.Errorf("load %v: %s: %w", p.key, why, err)
+	}
+	if t.imports {
+		// A crash before this only means that the store is asked again; after it the
+		// game may hand out what depends on what was imported.
+		if err := p.s.Sync(ctx); err != nil {
+			return fmt.Errorf("load %v: %s: %w", p.key, why, err)
+		}
+	}
+	return nil
+}
+
+func names(ms []*Migration) string {
+	all := make([]string, len(ms))
+	for i, m := range ms {
+		all[i] = m.Name
+	}
+	return strings.Join(all, ", ")
+}
+
+// applyDraft makes in the session what a draft has changed, as one update. Nobody has
+// the profile yet.
+func (p *Profile) applyDraft(draft *Draft, why string) error {
+	tx, err := p.s.Begin()
+	if err != nil {
+		return err
+	}
+	for _, c := range draft.delta() {
+		if c.Value == nil {
+			err = tx.Delete(c.Path, false)
+		} else {
+			err = tx.Set(c.Path, c.Value, false)
+		}
+		if err != nil {
+			session.Rollback(tx)
+			return err
+		}
+	}
+	tx.Because(why)
+	return session.Commit(false, tx)
+}
