@@ -160,5 +160,6 @@ func (tx *Tx) reload(changed document.Delta) error {
 			_ = loadSlot(f, sl, nil)
 		}
 	}
+	tx.reslot(changed)
 	return nil
 }

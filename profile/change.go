@@ -36,6 +36,10 @@ type ChangeOptions struct {
 	// Whoever allows an id under which nothing is kept: a new profile begins with
 	// the change.
 	Whoever bool
+	// Slot is the id of the save slot in which it is to be made: it waits until that
+	// is loaded, for Life at most, and is refused (ErrUnknownSlot) once that slot is
+	// gone for good. Empty: in whichever slot is loaded.
+	Slot string
 }
 
 func (o *ChangeOptions) withDefaults() ChangeOptions {
@@ -116,7 +120,7 @@ func (srv *Server) change(ctx context.Context, id string, ops []Op, o *ChangeOpt
 	by := srv.follows.idFor(key)
 	done, made := Changed{}, false
 	if p, ok := srv.Profile(id); ok && o.ID == "" {
-		done, err = p.changeHere(ctx, ops, o.Reason, by, srv.actOf("change", text))
+		done, err = p.changeHere(ctx, ops, o, by, srv.actOf("change", text))
 		made = !passing(err)
 	}
 	if !made {
@@ -135,7 +139,7 @@ func (srv *Server) changeByMessage(ctx context.Context, id string, b changeBody,
 	if err != nil {
 		return Changed{}, err
 	}
-	m := Message{ID: o.ID, Topic: topicChange, Body: body, Reason: o.Reason, Until: srv.ss.Now().Add(o.Life)}
+	m := Message{ID: o.ID, Topic: topicChange, Body: body, Slot: o.Slot, Reason: o.Reason, Until: srv.ss.Now().Add(o.Life)}
 	m.Audit = srv.actOf("change", b.Ops)
 	out, err := srv.sendAndDeliver(ctx, id, m, o.Whoever)
 	if err != nil {
@@ -145,24 +149,31 @@ func (srv *Server) changeByMessage(ctx context.Context, id string, b changeBody,
 }
 
 // passing reports whether nothing became of what was done with an open profile, only
-// because that is on its way to somebody else or is held still.
+// because that is on its way to somebody else, is held still, or has another save slot
+// loaded.
 func passing(err error) bool {
 	if errors.Is(err, ErrNotDurable) {
 		return false // it was done, and may be found by whoever has the profile next
+	}
+	if missing, ok := errors.AsType[*SlotError](err); ok {
+		return !errors.Is(missing, ErrUnknownSlot) // it waits for the slot
 	}
 	return errors.Is(err, ErrBusy) || errors.Is(err, session.ErrClosed) || errors.Is(err, session.ErrLost)
 }
 
 // changeHere makes a change of a profile that is open here.
-func (p *Profile) changeHere(ctx context.Context, ops []Op, reason string, by driver.Version, act *audit.Act) (done Changed, err error) {
+func (p *Profile) changeHere(ctx context.Context, ops []Op, o *ChangeOptions, by driver.Version, act *audit.Act) (done Changed, err error) {
 	from := &origin{by: by}
 	err = p.Update(func(tx *Tx) error {
-		if reason != "" {
-			tx.Because(reason)
+		if err := tx.inSlot(o.Slot); err != nil {
+			return err
+		}
+		if o.Reason != "" {
+			tx.Because(o.Reason)
 		}
 		tx.origin = from
 		if act != nil {
-			act.Reason = reason
+			act.Reason = o.Reason
 			if err := tx.Audit(*act); err != nil {
 				return err
 			}
@@ -206,7 +217,7 @@ func (srv *Server) sendAndDeliver(ctx context.Context, id string, m Message, who
 
 // deliverNew is delivered for a profile that does not exist yet: it begins.
 func (srv *Server) deliverNew(ctx context.Context, id, message string) (Outcome, error) {
-	_, done, err := srv.borrow(ctx, id, &OpenOptions{noAsk: true})
+	_, done, err := srv.borrow(ctx, id, &OpenOptions{NoAsk: true})
 	switch {
 	case err == nil:
 		defer done()

@@ -117,7 +117,7 @@ func (srv *Server) tryDeliver(ctx context.Context, id, message string, alone boo
 
 // deliverHere opens a profile that nobody has for the time that it takes.
 func (srv *Server) deliverHere(ctx context.Context, id, message string) (out Outcome, known bool, err error) {
-	p, done, err := srv.borrow(ctx, id, &OpenOptions{MustExist: true, noAsk: true})
+	p, done, err := srv.borrow(ctx, id, &OpenOptions{MustExist: true, NoAsk: true})
 	switch {
 	case errors.Is(err, session.ErrLocked):
 		return out, false, nil // somebody was faster

@@ -555,7 +555,7 @@ func TestResend(t *testing.T) {
 			if err := b.Discard(w.ctx, "alice", "1", "damaged"); err != nil {
 				t.Errorf("Discard = %v", err)
 			}
-			w.put("person/alice/dead/2", `{"format":2}`)
+			w.put("person/alice/dead/2", `{"format":3}`)
 			w.fails("Discard of a newer one", b.Discard(w.ctx, "alice", "2", "x"), driver.ErrCorrupt)
 			if got := w.left("alice", "dead"); !slices.Equal(got, []string{"2"}) {
 				t.Errorf("dead letters = %q, want the newer one", got)

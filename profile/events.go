@@ -55,20 +55,22 @@ type events struct {
 	draining  bool    // somebody delivers
 }
 
-// listener is one function that was registered. Only one of the three is set.
+// listener is one function that was registered. Only one of the functions is set.
 type listener struct {
 	field  *field // of changed; nil: all fields
 	change func(*Change)
 	saved  func(session.Saved)
 	ended  func(End)
+	slot   func(SlotSwitch)
 	off    atomic.Bool
 }
 
-// event is a change, a save or the end, and who listened when it happened.
+// event is a change, a save, the end or a switch of the save slot, and who listened when it happened.
 type event struct {
 	change    Change
 	saved     *session.Saved
 	end       *End
+	slot      *SlotSwitch
 	listeners []*listener
 }
 
@@ -264,7 +266,7 @@ func (e *events) deliverBatch(batch []event) (n int) {
 }
 
 func (ev *event) deliver() {
-	if ev.saved == nil && ev.end == nil {
+	if ev.saved == nil && ev.end == nil && ev.slot == nil {
 		if ev.change.real() {
 			deliverChange(&ev.change, ev.listeners)
 		}
@@ -280,6 +282,10 @@ func (ev *event) deliver() {
 		case ev.end != nil:
 			if l.ended != nil {
 				l.ended(*ev.end)
+			}
+		case ev.slot != nil:
+			if l.slot != nil {
+				l.slot(*ev.slot)
 			}
 		}
 	}

@@ -169,7 +169,7 @@ func (sd *side) locate(ctx context.Context) error {
 		sd.holder = owner.Holder
 		return nil
 	}
-	p, done, err := sd.Server.borrow(ctx, sd.ID, &OpenOptions{MustExist: true, noAsk: true})
+	p, done, err := sd.Server.borrow(ctx, sd.ID, &OpenOptions{MustExist: true, NoAsk: true})
 	switch {
 	case errors.Is(err, session.ErrLocked):
 		return fmt.Errorf("exchange with %v: %w: %w", sd.key, ErrBusy, err)

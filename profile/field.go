@@ -137,6 +137,7 @@ type settings struct {
 	computed      bool // by Computed; no option
 	grows         bool // by PlayTime; no option
 	ticks         bool // it depends on one that grows; no option
+	perSlot       bool
 	least, most   *bound
 	maxLen        *int
 	validate      any // func(T) error

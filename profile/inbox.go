@@ -342,21 +342,9 @@ func (b *inbox) letter(id string) *letter {
 	return b.handled[id]
 }
 
-// outboxTries is how often an update is made that finds the outbox full, with a
-// save before each next time.
-const outboxTries = 3
-
 // update changes the profile. If the outbox is full it saves first.
 func (b *inbox) update(ctx context.Context, fn func(*Tx) error) error {
-	for try := 1; ; try++ {
-		err := b.p.Update(fn)
-		if !errors.Is(err, session.ErrOutboxFull) || try == outboxTries {
-			return err
-		}
-		if err := b.p.Save(ctx); err != nil {
-			return err
-		}
-	}
+	return b.p.updateWithRoom(ctx, fn)
 }
 
 // discard deletes a message unhandled.
@@ -399,20 +387,28 @@ func (b *inbox) handle(ctx context.Context, t *task) (bool, error) {
 		return false, nil
 	}
 	done := &letter{outcome: storedOutcome{Topic: m.Topic, Until: m.Until.Add(outcomeStays)}}
+	if err := b.awaitsSlot(m); err != nil {
+		return b.slotless(ctx, t, done, err)
+	}
 	if h.prepare != nil {
 		var err error
 		if m.prepared, err = prepared(ctx, h.prepare, p, m); err != nil {
 			return b.failed(ctx, t, done, err)
 		}
 	}
-	var failed error
+	var failed, missing error
 	ran := false
 	err := b.update(ctx, func(tx *Tx) error {
 		ran = true
+		if missing = b.p.awaits(m, tx.w.Document()); missing != nil { // it was switched meanwhile
+			return missing
+		}
 		failed = b.try(tx, h, t, done)
 		return failed
 	})
 	switch {
+	case missing != nil:
+		return b.slotless(ctx, t, done, missing)
 	case err == nil:
 		p.srv.mx.mail("handled")
 		b.keep(m.ID, done)

@@ -581,7 +581,7 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.put("person/alice/mail/malformed", "no json")
-		w.put("person/alice/mail/newer", `{"format":2,"topic":["give"]}`)
+		w.put("person/alice/mail/newer", `{"format":3,"topic":["give"]}`)
 		w.put("person/alice/mail/a/b", `{"format":1}`)
 		b.send("alice", letter("give", "good"))
 		p := w.load(a.Server, "alice")

@@ -73,7 +73,7 @@ func (p *Profile) reload(d *document.Document, changes []Change) (unfit error) {
 			_ = loadSlot(c.Field, sl, nil) // the default fits
 		}
 	}
-	return unfit
+	return firstError(unfit, p.reslot(d, changes))
 }
 
 // replace makes a copy the one of another document, which is its own from now on,

@@ -37,7 +37,20 @@ type load struct {
 // errored profile and no error: ask Profile.Err. A *session.LockedError is returned
 // nevertheless while others wait longer for the same player, who may still get him.
 func (srv *Server) Open(ctx context.Context, id string, o *OpenOptions) (*Profile, error) {
-	p, _, err := srv.open(ctx, id, o, (*Profile).keep)
+	if o == nil {
+		o = &OpenOptions{}
+	}
+	if err := o.checkSlot(); err != nil {
+		return nil, fmt.Errorf("open %v: %w", srv.key(id), err)
+	}
+	var refused error
+	p, _, err := srv.open(ctx, id, o, func(p *Profile) (took bool) {
+		took, refused = p.keepWith(ctx, o)
+		return took
+	})
+	if err == nil && refused != nil {
+		return nil, refused
+	}
 	return p, err
 }
 
@@ -49,20 +62,20 @@ func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take fun
 	if err := key.Check(); err != nil {
 		return nil, nil, fmt.Errorf("open: %w", err)
 	}
-	if o == nil {
-		o = &OpenOptions{}
-	}
 	for {
 		p, l, wait, err := srv.join(key)
-		took, lent := false, p != nil && !p.kept.Load()
+		took, built := false, false
+		lent := p != nil && !p.kept.Load()
 		if l != nil {
-			p, took, err = srv.enter(ctx, l, key, o, take)
+			p, took, built, err = srv.enter(ctx, l, key, o, take)
 		} else if p != nil {
 			took = take(p)
 		}
 		switch {
 		case err != nil && l == nil:
 			return nil, nil, fmt.Errorf("open %v: %w", key, err)
+		case othersChoice(err, built) && ctx.Err() == nil:
+			wait = l.done
 		case err != nil:
 			return nil, nil, err
 		case took && l != nil:
@@ -119,7 +132,7 @@ func (c *common) join(key session.Key) (*Profile, *load, <-chan struct{}, error)
 }
 
 // enter takes part in a load, and takes the profile before it leaves that.
-func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenOptions, take func(*Profile) bool) (p *Profile, took bool, err error) {
+func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenOptions, take func(*Profile) bool) (p *Profile, took, built bool, err error) {
 	began := time.Now()
 	defer srv.leave(l, key)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -127,11 +140,11 @@ func (srv *Server) enter(ctx context.Context, l *load, key session.Key, o *OpenO
 	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
 	s, err := srv.ss.Open(ctx, key, srv.openOptions(o))
 	if errors.Is(err, session.ErrLocked) && (o.lent || srv.shared(l)) {
-		return nil, false, err // his patience is at its end, not the load
+		return nil, false, false, err // his patience is at its end, not the load
 	}
-	p, err = srv.build(ctx, l, key, s, err)
+	p, built, err = srv.build(ctx, l, key, o, s, err)
 	srv.mx.loadedIn(time.Since(began), p, err)
-	return p, err == nil && take(p), err
+	return p, err == nil && take(p), built, err
 }
 
 // shared reports whether several callers take part in a load.
@@ -182,17 +195,18 @@ func (c *common) leave(l *load, key session.Key) {
 }
 
 // build makes the profile of a load, once for all its callers, of the session
-// or error that each of them got.
-func (srv *Server) build(ctx context.Context, l *load, key session.Key, s *session.Session, err error) (*Profile, error) {
+// or error that each of them got. It reports whether this caller made it, so that
+// it has the save slot that he asked for.
+func (srv *Server) build(ctx context.Context, l *load, key session.Key, o *OpenOptions, s *session.Session, err error) (p *Profile, builder bool, failed error) {
 	if err != nil && (!certain(err) || srv.opts.OnLoadError == RefusePlayer) {
 		srv.log.Warn("load failed", "key", key.String(), "err", err)
 		srv.mu.Lock()
 		l.err = firstError(l.err, err)
 		srv.mu.Unlock()
-		return nil, err
+		return nil, true, err
 	}
 	srv.mu.Lock()
-	builder := l.built == nil
+	builder = l.built == nil
 	if builder {
 		l.built = make(chan struct{})
 	}
@@ -203,21 +217,21 @@ func (srv *Server) build(ctx context.Context, l *load, key session.Key, s *sessi
 			todo = srv.todo(s)
 		}
 		if todo.slow() {
-			srv.buildSlowly(l, key, s, todo)
+			srv.buildSlowly(l, key, o, s, todo)
 		} else {
-			srv.finishBuild(l, key, s, todo, err)
+			srv.finishBuild(l, key, o, s, todo, err)
 		}
 	}
 	if err := l.awaitBuilt(ctx, key); err != nil {
-		return nil, err
+		return nil, builder, err
 	}
 	srv.mu.Lock()
-	p, err := l.p, l.err
+	p, err = l.p, l.err
 	srv.mu.Unlock()
 	if s != nil && (p == nil || p.s != s) { // the load came to its end without it
 		srv.discard(s)
 	}
-	return p, err
+	return p, builder, err
 }
 
 // awaitBuilt waits until the profile is known, or why there is none.
@@ -237,9 +251,9 @@ func (l *load) awaitBuilt(ctx context.Context, key session.Key) error {
 
 // finishBuild makes the profile and lets everybody know. It returns an error if
 // nothing could be made of the session.
-func (srv *Server) finishBuild(l *load, key session.Key, s *session.Session, t *todo, err error) error {
+func (srv *Server) finishBuild(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo, err error) error {
 	defer close(l.built)
-	p, err := srv.make(l.ctx, key, s, t, err)
+	p, err := srv.make(l.ctx, key, o, s, t, err)
 	srv.admit(l, p, err)
 	if l.p != nil {
 		l.mail = l.p.takeMail()
@@ -253,14 +267,14 @@ func (srv *Server) finishBuild(l *load, key session.Key, s *session.Session, t *
 // buildSlowly is finishBuild on a goroutine of its own, as it takes as long as the
 // game's code does, which callers need not wait for. The load goes on until it
 // is over: who wants the player after all others have left comes after it.
-func (srv *Server) buildSlowly(l *load, key session.Key, s *session.Session, t *todo) {
+func (srv *Server) buildSlowly(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo) {
 	srv.mu.Lock()
 	l.calls++
 	l.building = true
 	srv.mu.Unlock()
 	srv.background(func() {
 		defer srv.leave(l, key)
-		err := srv.finishBuild(l, key, s, t, nil)
+		err := srv.finishBuild(l, key, o, s, t, nil)
 		srv.mu.Lock()
 		l.building = false
 		l.leaving = l.leaving || err != nil
@@ -282,12 +296,17 @@ func (c *common) giveUp(s *session.Session) {
 }
 
 // make makes a profile of a session, or of an error that is certain.
-func (srv *Server) make(ctx context.Context, key session.Key, s *session.Session, t *todo, err error) (*Profile, error) {
+func (srv *Server) make(ctx context.Context, key session.Key, o *OpenOptions, s *session.Session, t *todo, err error) (*Profile, error) {
 	var p *Profile
 	if err == nil {
-		p, err = newProfile(ctx, srv, s, t)
+		if p, err = newProfile(ctx, srv, s, t); err == nil {
+			err = p.chosen(ctx, o)
+		}
 		if err != nil {
 			srv.discard(s)
+		}
+		if choice, ok := errors.AsType[*choiceError](err); ok {
+			return nil, choice
 		}
 		if err != nil && !certain(err) {
 			srv.log.Warn("load failed", "key", key.String(), "err", err)

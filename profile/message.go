@@ -52,6 +52,11 @@ type Message struct {
 	// For is the birth id of the profile that is meant: if another one is kept
 	// under the id by then, the message ends unhandled. Zero: whoever comes.
 	For driver.Version
+	// Slot is the id of the save slot that it is for: it is handled while that is
+	// loaded, and waits until then. Once that slot is gone for good it is a dead
+	// letter. Empty: it is for the account, or for whichever slot is loaded, as its
+	// handler likes.
+	Slot string
 	// Reason says why, for the journal and the history: at most
 	// session.MaxReason bytes of text. Empty: none is told.
 	Reason string
@@ -91,7 +96,10 @@ func entryKey(key session.Key, name, id string) string {
 	return folder(key, name) + store.JoinKey(id)
 }
 
-const messageFormat = 1
+const (
+	messageFormat     = 1
+	slotMessageFormat = 2 // of one that names a save slot
+)
 
 // storedMessage is a message as it is stored.
 type storedMessage struct {
@@ -100,6 +108,7 @@ type storedMessage struct {
 	Body   json.RawMessage `json:"body,omitempty"`
 	Until  time.Time       `json:"until"`
 	For    driver.Version  `json:"for"`
+	Slot   string          `json:"slot,omitempty"`
 	Reason string          `json:"reason,omitempty"`
 	From   string          `json:"from,omitempty"`
 	Giver  string          `json:"giver,omitempty"`
@@ -113,7 +122,7 @@ type storedMessage struct {
 // stored returns the stored form of a message.
 func (m *Message) stored() storedMessage {
 	st := storedMessage{
-		Format: messageFormat, Topic: m.Topic, Body: m.Body, Until: m.Until, For: m.For, Reason: m.Reason, From: m.From,
+		Format: m.format(), Topic: m.Topic, Body: m.Body, Until: m.Until, For: m.For, Slot: m.Slot, Reason: m.Reason, From: m.From,
 		Audit: m.storedAudit(),
 	}
 	if m.Giver != (session.Key{}) {
@@ -161,6 +170,11 @@ func (c *common) prepare(m *Message) error {
 	}
 	if err := m.prepareAudit(m.From); err != nil {
 		return err
+	}
+	if m.Slot != "" {
+		if err := checkSlotID(m.Slot); err != nil {
+			return err
+		}
 	}
 	life := m.Until.Sub(now)
 	switch {
@@ -243,7 +257,7 @@ func decodeMessage(e *driver.Entry) (*Message, *storedMessage, error) {
 		return nil, nil, fmt.Errorf("read message %q: %w", e.Key, err)
 	}
 	m := &Message{
-		ID: parts[3], Topic: st.Topic, Body: st.Body, Until: st.Until, For: st.For, Reason: st.Reason,
+		ID: parts[3], Topic: st.Topic, Body: st.Body, Until: st.Until, For: st.For, Slot: st.Slot, Reason: st.Reason,
 		From: st.From, Sent: e.Created, Audit: st.Audit.act(st.Reason),
 	}
 	if !st.Sent.IsZero() {
@@ -267,9 +281,9 @@ func decodeStored(value []byte, into any) error {
 		return fmt.Errorf("%w: %w", driver.ErrCorrupt, err)
 	}
 	switch {
-	case head.Format > messageFormat:
-		return fmt.Errorf("%w: format %d, this program reads up to %d", driver.ErrFormat, head.Format, messageFormat)
-	case head.Format != messageFormat:
+	case head.Format > slotMessageFormat:
+		return fmt.Errorf("%w: format %d, this program reads up to %d", driver.ErrFormat, head.Format, slotMessageFormat)
+	case head.Format < messageFormat:
 		return fmt.Errorf("%w: format %d", driver.ErrCorrupt, head.Format)
 	}
 	if err := json.Unmarshal(value, into); err != nil {

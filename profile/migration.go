@@ -131,7 +131,7 @@ func (s *Schema) firstDelta(now time.Time) document.Delta {
 // openOptions returns how a session is opened for a profile of the schema.
 func (srv *Server) openOptions(o *OpenOptions) *session.OpenOptions {
 	so := &session.OpenOptions{
-		MustExist: o.MustExist, NoAsk: o.noAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
+		MustExist: o.MustExist, NoAsk: o.NoAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
 	}
 	if len(srv.schema.migrations) > 0 {
 		so.First = func() document.Delta { return srv.schema.firstDelta(srv.ss.Now()) }

@@ -142,6 +142,14 @@ type OpenOptions struct {
 	// Waiting is told, about every second, who holds the profile meanwhile.
 	Waiting func(session.Holder)
 
-	noAsk bool // as of session.OpenOptions
-	lent  bool // by borrow: a lock is no reason for an errored profile
+	// Slot is the save slot to be loaded, by its id, or NoSlot for none, as
+	// Profile.SwitchSlot does it. Empty means the one that was loaded last, or played
+	// last if none is loaded; a player who never had one gets his first. A profile that a game has
+	// open already keeps its slot: to ask for another one is ErrOtherSlot.
+	Slot string
+	// NoAsk does not ask another server to give the profile up: if it has it, that is
+	// a *session.LockedError. It is for tools.
+	NoAsk bool
+
+	lent bool // by borrow: a lock is no reason for an errored profile
 }

@@ -90,7 +90,7 @@ func (e *OutcomeError) openOrphans(ctx context.Context, srv *Server) {
 		if schema == nil || err != nil || owner.Holder != nil {
 			continue
 		}
-		_, done, err := (&Server{common: srv.common, schema: schema}).borrow(ctx, r.Key.ID, &OpenOptions{MustExist: true, noAsk: true})
+		_, done, err := (&Server{common: srv.common, schema: schema}).borrow(ctx, r.Key.ID, &OpenOptions{MustExist: true, NoAsk: true})
 		if err == nil {
 			done()
 			return

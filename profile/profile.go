@@ -24,11 +24,15 @@ type Profile struct {
 	// before the session's own lock, which guards the document.
 	mu    sync.RWMutex
 	slots []slot // by position in the schema
+	// slotted is what writes ask of the save slots; nil: there are none. An update
+	// that changes the index replaces it.
+	slotted *slotState
 
 	volatile *volatiles // nil if the schema has no volatile fields
 
-	kept atomic.Bool            // the game has opened it, and not only borrowers
-	ext  atomic.Pointer[extras] // what few profiles have
+	kept       atomic.Bool            // the game has opened it, and not only borrowers
+	slotChosen atomic.Bool            // a game that opened it has chosen the save slot
+	ext        atomic.Pointer[extras] // what few profiles have
 }
 
 // failed is what a profile has in place of a session that is errored, or a
@@ -55,6 +59,7 @@ type extras struct {
 	freezing  map[driver.Version]context.CancelCauseFunc // freezes that are not still yet; a closing ends them
 	inbox     *inbox
 	audience  *audience
+	slotting  chan struct{} // taken while an operation on the save slots runs
 	end       *End
 }
 
@@ -109,6 +114,11 @@ func (p *Profile) loadSlots(d *document.Document) error {
 			return fmt.Errorf("load %v: %w", p.key, err)
 		}
 	}
+	st, err := readSlotState(d, p.schema)
+	if err != nil {
+		return fmt.Errorf("load %v: %w", p.key, err)
+	}
+	p.slotted = st
 	return nil
 }
 

@@ -95,6 +95,8 @@ var named = []namedError{
 	{"other birth", ErrOtherBirth},
 	{"volatile", ErrVolatile},
 	{"computed", ErrComputed},
+	{"no slot", ErrNoSlot},
+	{"unknown slot", ErrUnknownSlot},
 }
 
 const (

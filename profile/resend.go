@@ -155,7 +155,7 @@ func resendDead(tx *Tx, m *Message) (json.RawMessage, error) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", old.ID, found.died.UnixNano()))
 	life := min(max(old.Until.Sub(old.Sent), 2*MinMessageLife), MaxMessageLife-time.Second)
 	again := Message{
-		ID: "again-" + hex.EncodeToString(sum[:16]), Topic: old.Topic, Body: old.Body, For: old.For, Reason: old.Reason,
+		ID: "again-" + hex.EncodeToString(sum[:16]), Topic: old.Topic, Body: old.Body, For: old.For, Slot: old.Slot, Reason: old.Reason,
 		Until: tx.p.srv.ss.Now().Add(life),
 	}
 	id, err := tx.send(tx.p.key, again, old.Giver)

@@ -21,6 +21,8 @@ type Schema struct {
 	volatile bool    // there are volatile fields
 	grows    bool    // there are play times
 	derived  [][]int // by position: the computed fields, if any, that a write makes anew
+
+	slotRules SlotRules
 }
 
 // place is where a field stands in a schema.

@@ -31,6 +31,10 @@ type ledger struct {
 	volatile localTx // what it did to volatile fields
 	text     []byte  // room for the encoding of a number
 	origin   *origin // nil unless it is a change that somebody asked for by id
+
+	slotsChanged bool        // the state of the save slots was another one before
+	slotsWere    *slotState  // that one
+	slotSwitched *SlotSwitch // what is told of a switch of the save slot
 }
 
 var ledgers = sync.Pool{New: func() any { return new(ledger) }}
@@ -50,8 +54,9 @@ func (tx *Tx) free() {
 	clear(l.undo)
 	clear(l.changes.list)
 	clear(l.volatile.undo)
-	l.undo, l.changes, l.origin = l.undo[:0], changes{list: l.changes.list[:0]}, nil
-	l.volatile = localTx{undo: l.volatile.undo[:0]}
+	*l = ledger{
+		undo: l.undo[:0], changes: changes{list: l.changes.list[:0]}, volatile: localTx{undo: l.volatile.undo[:0]}, text: l.text,
+	}
 	ledgers.Put(l)
 }
 
@@ -113,6 +118,11 @@ func (tx *Tx) position(f *field, element string) (int, error) {
 	i := tx.p.schema.position(f)
 	if i < 0 {
 		return 0, tx.refuse(f, element, ErrUnknownField)
+	}
+	if st := tx.p.slotted; st != nil && st.per[i] {
+		if err := tx.admitSlot(f, element); err != nil {
+			return 0, err
+		}
 	}
 	return i, nil
 }
@@ -203,6 +213,9 @@ func (tx *Tx) takeBack() {
 		u.sl.n = u.n
 		u.sl.ref.Store(u.ref)
 	}
+	if tx.slotsChanged {
+		tx.p.slotted = tx.slotsWere
+	}
 }
 
 // rollback takes back all that the updates did.
@@ -246,6 +259,9 @@ func commit(durable bool, txs ...*Tx) error {
 		if tx.listens && len(tx.changes.list) > 0 {
 			tx.to, tx.direct = tx.p.extras().events.accept(tx.changes.list, tx.p.srv.opts.ManualEvents)
 		}
+		if tx.slotSwitched != nil {
+			tx.p.extras().events.queueSlot(tx.slotSwitched)
+		}
 	}
 	return nil
 }
@@ -267,7 +283,7 @@ func deliver(txs ...*Tx) {
 		switch {
 		case tx.direct:
 			tx.p.extras().events.deliverDirect(tx.changes.list, tx.to)
-		case tx.listens && !tx.p.srv.opts.ManualEvents:
+		case (tx.listens || tx.slotSwitched != nil) && !tx.p.srv.opts.ManualEvents:
 			tx.p.extras().events.drain()
 		}
 		tx.free()
