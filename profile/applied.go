@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-games/holdfast/session"
 )
 
-// applied is what the reserved field ~schema tells of one migration, under its
-// name.
+// applied is what the reserved fields ~schema and ~slotschema tell of one migration,
+// under its name.
 type applied struct {
 	At         time.Time `json:"at"`
 	Compatible bool      `json:"compatible,omitempty"`
@@ -22,28 +22,72 @@ type applied struct {
 // *NewerSchemaError if it has one that the schema does not know and that is not
 // compatible, and a *MigrationError if one is due that can only come too late.
 func (s *Schema) due(key session.Key, d *document.Document) ([]*Migration, error) {
-	text, ok := d.Get(schemaPath)
-	if !ok {
-		return s.migrations, nil
-	}
-	var has map[string]applied
-	if err := decodeApplied(text, &has); err != nil {
-		return nil, fmt.Errorf("load %v: %w", key, err)
-	}
-	if err := s.newer(key, has); err != nil {
+	account, err := s.notedIn(key, d, schemaPath)
+	if err != nil {
 		return nil, err
 	}
-	var due []*Migration
+	slot, err := s.notedIn(key, d, slotSchemaPath)
+	if err != nil {
+		return nil, err
+	}
+	due, err := s.lacking(key, false, account)
+	if err != nil || noneLoaded(d) {
+		return due, err
+	}
+	more, err := s.lacking(key, true, slot, account)
+	return append(due, more...), err
+}
+
+// dueOfSlot is due for a document that holds what belongs to a save slot and nothing
+// else, beside the one that holds what belongs to the account.
+func (s *Schema) dueOfSlot(key session.Key, parked, account *document.Document) ([]*Migration, error) {
+	slot, err := s.notedIn(key, parked, slotSchemaPath)
+	if err != nil {
+		return nil, err
+	}
+	before, err := s.notedIn(key, account, schemaPath)
+	if err != nil {
+		return nil, err
+	}
+	return s.lacking(key, true, slot, before)
+}
+
+// notedIn returns what a document notes of migrations in one field, if this schema
+// can go on with it.
+func (s *Schema) notedIn(key session.Key, d *document.Document, path document.Path) (map[string]applied, error) {
+	text, ok := d.Get(path)
+	if !ok {
+		return nil, nil
+	}
+	var has map[string]applied
+	if err := decodeApplied(path, text, &has); err != nil {
+		return nil, fmt.Errorf("load %v: %w", key, err)
+	}
+	return has, s.newer(key, has)
+}
+
+// lacking returns the migrations of slots, or of the account, that are noted nowhere.
+func (s *Schema) lacking(key session.Key, perSlot bool, noted ...map[string]applied) (due []*Migration, err error) {
 	for _, m := range s.migrations {
-		if _, ok := has[m.Name]; !ok {
+		if m.PerSlot != perSlot {
+			continue
+		}
+		at := slices.IndexFunc(noted, func(has map[string]applied) bool { _, ok := has[m.Name]; return ok })
+		if at < 0 {
 			due = append(due, m)
 			continue
 		}
-		if len(due) > 0 && !has[m.Name].Compatible {
+		if len(due) > 0 && !noted[at][m.Name].Compatible {
 			return nil, &MigrationError{key, due[0].Name, fmt.Errorf("%w %q", errOutOfOrder, m.Name)}
 		}
 	}
 	return due, nil
+}
+
+// noneLoaded reports whether a document says that no save slot is loaded.
+func noneLoaded(d *document.Document) bool {
+	loaded, ok := d.Get(document.Element(slotsField, loadedElement))
+	return ok && string(loaded) == `""`
 }
 
 // settled returns an error unless a document that another server has open is in the
@@ -74,23 +118,23 @@ func (s *Schema) newer(key session.Key, has map[string]applied) error {
 	return &NewerSchemaError{Key: key, Migration: first, At: has[first].At}
 }
 
-func decodeApplied[T any](text []byte, has *map[string]T) error {
+func decodeApplied[T any](path document.Path, text []byte, has *map[string]T) error {
 	err := decode(text, has)
 	if err == nil && !isObject(text) {
 		err = fmt.Errorf("not a JSON object")
 	}
 	if err != nil {
-		return fmt.Errorf("%w: field %q holds %.60q: %w", ErrWrongType, schemaPath.Field, text, err)
+		return fmt.Errorf("%w: field %q holds %.60q: %w", ErrWrongType, path.Field, text, err)
 	}
 	return nil
 }
 
-// appliedWith returns the value of ~schema with more migrations, after an older
+// appliedWith returns the value of such a field with more migrations, after an older
 // one, which is nil if there was none. Whatever else that says is kept.
 func appliedWith(old []byte, more []*Migration, now time.Time) ([]byte, error) {
 	all := make(map[string]json.RawMessage)
 	if old != nil {
-		if err := decodeApplied(old, &all); err != nil {
+		if err := decodeApplied(schemaPath, old, &all); err != nil {
 			return nil, err
 		}
 	}

@@ -37,8 +37,10 @@ func (srv *Server) Peek(ctx context.Context, id string) (*Copy, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err = srv.schema.migrateDocument(v.Key, v.Document, srv.migrator()); err != nil {
-		return nil, fmt.Errorf("peek: %w", err)
+	if !srv.opts.Tool {
+		if _, err = srv.schema.migrateDocument(v.Key, v.Document, srv.migrator()); err != nil {
+			return nil, fmt.Errorf("peek: %w", err)
+		}
 	}
 	p, err := detached(srv, v.Key, v.Document)
 	if err != nil {

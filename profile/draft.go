@@ -3,6 +3,7 @@ package profile
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"runtime"
@@ -17,8 +18,9 @@ import (
 // Draft is the stored fields of one profile, as a Migration changes them: a copy,
 // without types. Values go in and out as Go values or as json.RawMessage, encoded
 // as Value fields are. It holds all stored fields, those included that no schema
-// knows, but not Holdfast's own, whose names begin with "~". What is not stored
-// has no default here.
+// knows, but not Holdfast's own, whose names begin with "~"; and where there are save
+// slots, only those of the account or only those of the slot: see Migration.PerSlot.
+// What is not stored has no default here.
 //
 // A write that is refused fails the migration, even if its Run returns nil; further
 // writes are not tried. A Draft belongs to the goroutine of the Run that it was
@@ -31,6 +33,53 @@ type Draft struct {
 	by      map[string]string // and the migration that wrote it last
 	err     error
 	over    atomic.Bool // its time is up
+
+	slots func(field string) ownership // whose a field is; nil: there are no save slots
+}
+
+// ownership says whose a field is where there are save slots.
+type ownership uint8
+
+const (
+	ofNobody  ownership = iota // it is not known: it was stored before there were slots
+	ofAccount                  // it is account-wide
+	ofSlot                     // it belongs to the loaded slot
+)
+
+// ownership returns whose the fields of a document are; nil if the schema has no save
+// slots.
+func (s *Schema) ownership(d *document.Document) (func(field string) ownership, error) {
+	x, err := readSlots(d, s)
+	if x == nil || err != nil {
+		return nil, err
+	}
+	return func(name string) ownership {
+		f := s.Field(name)
+		switch _, listed := slices.BinarySearch(x.rules.Fields, name); {
+		case listed || f != nil && f.common().PerSlot():
+			return ofSlot
+		case f == nil && !x.stored:
+			return ofNobody
+		}
+		return ofAccount
+	}, nil
+}
+
+// sees reports whether the migration that is running may see and write a field.
+func (d *Draft) sees(field string) bool {
+	if reserved(field) {
+		return false
+	}
+	if d.slots == nil || d.current == nil {
+		return true
+	}
+	switch d.slots(field) {
+	case ofSlot:
+		return d.current.PerSlot
+	case ofAccount:
+		return !d.current.PerSlot
+	}
+	return true
 }
 
 func newDraft(key session.Key, d *document.Document) *Draft {
@@ -55,7 +104,7 @@ func (d *Draft) Fields() iter.Seq2[string, stdjson.RawMessage] {
 	var names []string
 	var values []stdjson.RawMessage
 	for name, value := range d.doc.Fields() {
-		if !reserved(name) {
+		if d.sees(name) {
 			names, values = append(names, name), append(values, bytes.Clone(value))
 		}
 	}
@@ -96,7 +145,7 @@ func (d *Draft) Get(field string, into any) (bool, error) {
 
 func (d *Draft) get(field string) ([]byte, bool) {
 	d.begin()
-	if reserved(field) {
+	if !d.sees(field) {
 		return nil, false
 	}
 	return d.doc.Get(document.Field(field))
@@ -187,8 +236,15 @@ func (d *Draft) writable(field string) error {
 	if err := document.Field(field).Check(); err != nil {
 		return d.refuse(field, err)
 	}
+	if !d.sees(field) {
+		return d.refuse(field, errOtherOwner)
+	}
 	return nil
 }
+
+// errOtherOwner refuses what belongs to the account to a migration of save slots, and
+// the reverse.
+var errOtherOwner = errors.New("it is PerSlot and the migration is not, or the reverse")
 
 // refuse fails the migration, and returns the error that it fails with.
 func (d *Draft) refuse(field string, reason error) error {

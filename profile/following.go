@@ -399,7 +399,7 @@ func (f *following) apply(st *step) bool {
 		return false
 	}
 	delta, err := document.DecodeDelta(st.Delta, f.srv.limits())
-	if slices.ContainsFunc(delta, func(c document.Change) bool { return c.Path.Field == schemaPath.Field }) {
+	if slices.ContainsFunc(delta, func(c document.Change) bool { return c.Path == schemaPath || c.Path == slotSchemaPath }) {
 		return false // it is in another form from here on
 	}
 	var changes []Change

@@ -79,8 +79,10 @@ func (s *Schema) fill(d *Draft, got *Imported, now time.Time) ([]*Migration, err
 			return nil, fmt.Errorf("%w: it says that it has the migration %.80q, which the schema does not have", driver.ErrInvalid, got.Migrated)
 		}
 	}
-	d.note(schemaPath.Field)
-	d.doc.Delete(schemaPath)
+	for _, path := range []document.Path{schemaPath, slotSchemaPath} {
+		d.note(path.Field)
+		d.doc.Delete(path)
+	}
 	if text, err = appliedWith(nil, s.migrations[:has], now); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,9 @@ func (s *Schema) migrateDocument(key session.Key, d *document.Document, m *migra
 		return nil, err
 	}
 	draft := newDraft(key, d)
+	if draft.slots, err = s.ownership(d); err != nil {
+		return nil, err
+	}
 	if err := m.run(s, draft, due); err != nil {
 		return nil, err
 	}
@@ -48,14 +51,10 @@ func (m *migrator) run(s *Schema, d *Draft, due []*Migration) error {
 	if name, err := m.runAll(d, due); err != nil {
 		return &MigrationError{d.key, name, err}
 	}
-	d.note(schemaPath.Field)
-	noted, _ := d.doc.Get(schemaPath)
-	text, err := appliedWith(noted, due, m.now)
-	if err == nil {
-		_, err = d.doc.Set(schemaPath, text)
-	}
-	if err != nil {
-		return &MigrationError{d.key, due[len(due)-1].Name, fmt.Errorf("note it: %w", err)}
+	for _, n := range notesOf(due) {
+		if err := d.noteApplied(n, m.now); err != nil {
+			return &MigrationError{d.key, n.migrations[0].Name, fmt.Errorf("note it: %w", err)}
+		}
 	}
 	for field, name := range d.by {
 		f := s.Field(field)
@@ -68,6 +67,28 @@ func (m *migrator) run(s *Schema, d *Draft, due []*Migration) error {
 		}
 	}
 	return nil
+}
+
+// migrateSlot brings what was parked of a save slot into the schema's form. The
+// document is the caller's own, and of no use after an error.
+func (s *Schema) migrateSlot(key session.Key, parked *document.Document, due []*Migration, m *migrator) error {
+	if len(due) == 0 {
+		return nil
+	}
+	draft := newDraft(key, parked)
+	draft.slots = func(string) ownership { return ofSlot }
+	return m.run(s, draft, due)
+}
+
+// noteApplied notes that migrations were applied.
+func (d *Draft) noteApplied(n notes, now time.Time) error {
+	d.note(n.path.Field)
+	noted, _ := d.doc.Get(n.path)
+	text, err := appliedWith(noted, n.migrations, now)
+	if err == nil {
+		_, err = d.doc.Set(n.path, text)
+	}
+	return err
 }
 
 // runOutcome is how a run of migrations ended.

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -33,6 +34,11 @@ type Migration struct {
 	// fields that they do not know. Else such a server refuses the profile with
 	// ErrNewerSchema, and leaves it as it is.
 	Compatible bool
+	// PerSlot says that it is for what belongs to a save slot: it is applied once to
+	// each slot, when that is loaded, and sees and writes no field of the account.
+	// One that is not sees and writes no field of a slot. A migration that was applied
+	// before the schema had slots counts as applied to all of them.
+	PerSlot bool
 	// Run makes the change. It is called on a goroutine of its own with a copy of
 	// the stored fields, and may be called again for the same profile if the
 	// server crashes before the change has reached the disk, so it must have no
@@ -74,6 +80,8 @@ func (s *Schema) addMigration(m *Migration) {
 		s.mistake(fmt.Errorf("migration %q: %w", m.Name, document.Field(m.Name).Check()))
 	case s.migration(m.Name) != nil:
 		s.mistake(fmt.Errorf("two migrations are named %q", m.Name))
+	case m.PerSlot && !s.hasSlots():
+		s.mistake(fmt.Errorf("migration %q is for save slots, and no field is PerSlot", m.Name))
 	case len(s.migrations) == MaxMigrations:
 		s.mistake(fmt.Errorf("more than %d migrations", MaxMigrations))
 	}
@@ -103,13 +111,14 @@ func (s *Schema) migration(name string) *Migration {
 type MigrationInfo struct {
 	Name       string
 	Compatible bool
+	PerSlot    bool
 }
 
 // Migrations returns the schema's migrations in their order.
 func (s *Schema) Migrations() []MigrationInfo {
 	infos := make([]MigrationInfo, len(s.migrations))
 	for i, m := range s.migrations {
-		infos[i] = MigrationInfo{m.Name, m.Compatible}
+		infos[i] = MigrationInfo{m.Name, m.Compatible, m.PerSlot}
 	}
 	return infos
 }
@@ -121,11 +130,45 @@ func (s *Schema) firstDelta(now time.Time) document.Delta {
 	if len(s.migrations) == 0 {
 		return nil
 	}
-	text, err := appliedWith(nil, s.migrations, now)
-	if err != nil {
-		return nil // cannot be: a schema whose names cannot be encoded is not opened
+	var first document.Delta
+	for _, n := range notesOf(s.migrations) {
+		text, err := appliedWith(nil, n.migrations, now)
+		if err != nil {
+			return nil // cannot be: a schema whose names cannot be encoded is not opened
+		}
+		first = append(first, document.Change{Path: n.path, Value: text})
 	}
-	return document.Delta{{Path: schemaPath, Value: text}}
+	return first
+}
+
+// notes are migrations that are noted in one field.
+type notes struct {
+	path       document.Path
+	migrations []*Migration
+}
+
+// notesOf returns where each of some migrations is noted.
+func notesOf(ms []*Migration) []notes {
+	account, slot := notes{path: schemaPath}, notes{path: slotSchemaPath}
+	for _, m := range ms {
+		if m.PerSlot {
+			slot.migrations = append(slot.migrations, m)
+		} else {
+			account.migrations = append(account.migrations, m)
+		}
+	}
+	return slices.DeleteFunc([]notes{account, slot}, func(n notes) bool { return len(n.migrations) == 0 })
+}
+
+// bornNote returns the note of a save slot that begins empty, in the newest form;
+// nil if the schema has no migrations of slots.
+func (s *Schema) bornNote(now time.Time) []byte {
+	for _, c := range s.firstDelta(now) {
+		if c.Path == slotSchemaPath {
+			return c.Value
+		}
+	}
+	return nil
 }
 
 // openOptions returns how a session is opened for a profile of the schema.

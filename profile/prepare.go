@@ -36,6 +36,9 @@ func (srv *Server) todo(s *session.Session) *todo {
 	s.Lock()
 	defer s.Unlock()
 	d, t := s.Document(), new(todo)
+	if srv.opts.Tool {
+		return t // it knows no fields, and keeps them in whatever form they have
+	}
 	t.due, t.err = srv.schema.due(s.Key(), d)
 	t.imports = srv.opts.Import != nil && untouched(d)
 	return t
@@ -45,7 +48,12 @@ func (srv *Server) todo(s *session.Session) *todo {
 // the older store asked for it.
 func untouched(d *document.Document) bool {
 	n := d.Len()
-	return n == 0 || n == 1 && d.Has(schemaPath)
+	for _, path := range []document.Path{schemaPath, slotSchemaPath} {
+		if d.Has(path) {
+			n--
+		}
+	}
+	return n == 0
 }
 
 // prepare does what is to be done and decodes the profile.
@@ -62,6 +70,10 @@ func (p *Profile) prepare(ctx context.Context, t *todo) error {
 		why = "imported from the older store"
 	}
 	if len(due) > 0 {
+		var err error
+		if draft.slots, err = p.schema.ownership(d); err != nil {
+			return err
+		}
 		if err := p.srv.migrator().run(p.schema, draft, due); err != nil {
 			return err
 		}

@@ -13,7 +13,10 @@ const reservedPrefix = "~"
 
 var (
 	schemaPath = document.Field("~schema") // the migrations that were applied: see applied.go
-	importPath = document.Field("~import") // that the older store was asked: see import.go
+	// Those that were applied to the loaded save slot alone. It is the slot's, and
+	// goes with it.
+	slotSchemaPath = document.Field("~slotschema")
+	importPath     = document.Field("~import") // that the older store was asked: see import.go
 )
 
 // reserved reports whether a field's name is Holdfast's own.

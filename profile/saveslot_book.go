@@ -24,6 +24,7 @@ type slotBook struct {
 	now    time.Time
 	stamp  uint64 // of what is parked; not used before for this player
 	index  *slotIndex
+	born   []byte // the note of migrations in a slot that begins empty; nil: there are none
 
 	fields document.Delta // of the fields that are per slot
 	writes []driver.Write // of the entries
@@ -52,7 +53,7 @@ func (b *slotBook) forget() { b.index.loaded, b.index.next, b.index.slots = "", 
 // current returns the fields of the loaded slot.
 func (b *slotBook) current() (*document.Document, error) {
 	fields, err := document.Parse([]byte("{}"), b.limits)
-	for _, name := range b.index.rules.Fields {
+	for _, name := range append([]string{slotSchemaPath.Field}, b.index.rules.Fields...) {
 		if value, ok := b.doc.Get(document.Field(name)); ok && err == nil {
 			_, err = fields.Set(document.Field(name), value)
 		}
@@ -117,6 +118,9 @@ func (b *slotBook) load(id string, parked *document.Document) error {
 	for name, value := range parked.Fields() {
 		b.put(name, value)
 	}
+	if s.Stamp == 0 && b.born != nil {
+		b.put(slotSchemaPath.Field, b.born)
+	}
 	b.drop(s)
 	s.Summary, s.PlayTime = nil, 0 // the list takes them from the fields now
 	b.index.loaded = id
@@ -130,7 +134,7 @@ func (b *slotBook) put(name string, value []byte) {
 	i := slices.IndexFunc(b.fields, func(c document.Change) bool { return c.Path == path })
 	switch {
 	case i < 0:
-		if was && !bytes.Equal(old, value) { // a server that knows no slots wrote it
+		if was && !bytes.Equal(old, value) && !reserved(name) { // a server that knows no slots wrote it
 			b.strays = append(b.strays, name)
 		}
 		b.fields = append(b.fields, document.Change{Path: path, Value: value})

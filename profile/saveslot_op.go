@@ -173,7 +173,10 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 			return "", err
 		}
 		if stamp != 0 {
-			if parked, err = p.readParked(ctx, c.id, stamp); err != nil {
+			if parked, err = p.readParked(ctx, c.id, stamp); err == nil && !p.srv.opts.Tool {
+				err = p.migrateParked(parked)
+			}
+			if err != nil {
 				return "", err
 			}
 		}
@@ -204,6 +207,18 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 		p.mail().want() // what waited for it
 	}
 	return id, err
+}
+
+// migrateParked brings what was read of a parked slot into the schema's form.
+func (p *Profile) migrateParked(parked *document.Document) error {
+	p.begin()
+	due, err := p.schema.dueOfSlot(p.key, parked, p.openDocument())
+	p.closeDocument()
+	p.end()
+	if err != nil {
+		return err
+	}
+	return p.schema.migrateSlot(p.key, parked, due, p.srv.migrator())
 }
 
 // stampOf returns the stamp of the slot of an id, 0 if it has no entry.

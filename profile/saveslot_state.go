@@ -65,6 +65,7 @@ func (tx *Tx) slotBook() (*slotBook, error) {
 	}
 	x.rules = x.rules.with(p.schema)
 	b := &slotBook{key: p.key, doc: d, limits: p.srv.limits(), now: p.srv.slotTime(), stamp: tx.Revision(), index: x}
+	b.born = p.schema.bornNote(b.now)
 	if p.s != nil {
 		b.birth = p.s.Birth()
 	}

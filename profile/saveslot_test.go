@@ -678,14 +678,9 @@ func TestSaveSlotsThatCannotBeRead(t *testing.T) {
 			`{"~next":2,"~rules":{"format":1},"x":{}}`, `{"~next":2,"~rules":{"format":1},"1":5}`,
 		} {
 			bubble(t, func(w *world) {
-				raw := profile.Value[any]("~slots", nil)
-				b := w.serverOn("b", open{w.db}, profile.NewSchema("hero", raw), nil)
+				b := w.serverOn("b", open{w.db}, profile.NewSchema("hero"), nil)
 				p := w.load(b, "1")
-				var v any
-				if err := json.Unmarshal([]byte(index), &v); err != nil {
-					t.Fatal(err)
-				}
-				_ = p.Update(func(tx *profile.Tx) error { return raw.Set(tx, v) })
+				w.update(p, func(tx *profile.Tx) { profile.PutField(tx, "~slots", []byte(index)) })
 				w.close(p)
 				q := w.loadAny(w.heroes("a"), "1")
 				if err := q.Err(); !errors.Is(err, driver.ErrCorrupt) && !errors.Is(err, driver.ErrFormat) {
