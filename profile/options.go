@@ -81,7 +81,7 @@ type Options struct {
 	Import func(ctx context.Context, key session.Key) (*Imported, error)
 	// Tool says that the server is no game's, and does not know the fields of its
 	// profiles: it leaves changes that were asked for by id (Server.Change) to a server
-	// that does.
+	// that does, and loads no save slot unless it is told which.
 	Tool bool
 }
 

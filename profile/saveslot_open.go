@@ -87,7 +87,7 @@ func (p *Profile) choice(o *OpenOptions) *slotChange {
 	p.closeDocument()
 	want := o.Slot
 	switch {
-	case err != nil || x == nil && want == "":
+	case err != nil || want == "" && (x == nil || p.srv.opts.Tool):
 		return nil
 	case x == nil: // the change says what is wrong with that
 	case want == NoSlot && !x.stored && p.Fresh():
