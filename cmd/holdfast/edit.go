@@ -164,34 +164,39 @@ func (ed *edit) admit(ctx context.Context, db *database) error {
 
 // open opens the player's session. It waits for a dead server's lease to be
 // taken over, and for a living one's answer as long as the operator wants.
-func (ed *edit) open(ctx context.Context, e *env, db *database, srv *session.Server) (*session.Session, error) {
+func (ed *edit) open(ctx context.Context, e *env, db *database, srv *session.Server) (s *session.Session, err error) {
+	err = ed.patiently(ctx, e, db, func(ctx context.Context, waiting func(session.Holder)) error {
+		s, err = srv.Open(ctx, ed.key, &session.OpenOptions{MustExist: true, NoAsk: !ed.Handover, Steal: ed.Steal, Waiting: waiting})
+		return err
+	})
+	return s, err
+}
+
+// patiently calls what opens the player, with a context that ends when the operator's
+// patience does, and with what says who is waited for.
+func (ed *edit) patiently(ctx context.Context, e *env, db *database, open func(context.Context, func(session.Holder)) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(db.ctx, func() { cancel(context.Cause(db.ctx)) })()
 	deadline := time.Now().Add(ed.Wait)
-	s, err := srv.Open(ctx, ed.key, &session.OpenOptions{
-		MustExist: true,
-		NoAsk:     !ed.Handover,
-		Steal:     ed.Steal,
-		Waiting: func(h session.Holder) {
-			switch {
-			case !living(&h):
-				fmt.Fprintf(e.err, "Waiting for the lease of %q to be sealed: it ended %s.\n", console.Clean(h.Server), until(h.Expires))
-			case ed.Steal == "" && time.Now().After(deadline):
-				cancel(heldError{ed.key, h})
-			default:
-				fmt.Fprintf(e.err, "Waiting for %q to hand %v over.\n", console.Clean(h.Server), ed.key)
-			}
-		},
+	err := open(ctx, func(h session.Holder) {
+		switch {
+		case !living(&h):
+			fmt.Fprintf(e.err, "Waiting for the lease of %q to be sealed: it ended %s.\n", console.Clean(h.Server), until(h.Expires))
+		case ed.Steal == "" && time.Now().After(deadline):
+			cancel(heldError{ed.key, h})
+		default:
+			fmt.Fprintf(e.err, "Waiting for %q to hand %v over.\n", console.Clean(h.Server), ed.key)
+		}
 	})
 	var held heldError
 	if errors.As(err, &held) {
-		return nil, held
+		return held
 	}
 	if locked, ok := errors.AsType[*session.LockedError](err); ok && !ed.Handover {
-		return nil, heldError{ed.key, locked.Holder} // it was taken after admit had looked
+		return heldError{ed.key, locked.Holder} // it was taken after admit had looked
 	}
-	return s, err
+	return err
 }
 
 // heldError says that a living server holds a player. It matches

@@ -31,7 +31,7 @@ Exit codes:
   1  an error, or some of what was asked for could not be done
   2  the command line is wrong; nothing was tried
   3  another server holds the player
-  4  there is no such player, version or database
+  4  there is no such player, version, save slot or database
 `
 
 // errNoDatabase means that a command needs a database that exists.
@@ -53,7 +53,8 @@ func exitCode(err error) int {
 	case errors.Is(err, session.ErrLocked):
 		return exitLocked
 	case errors.Is(err, session.ErrNotFound), errors.Is(err, store.ErrNotFound), errors.Is(err, errNoDatabase),
-		errors.Is(err, profile.ErrGone), errors.Is(err, mailbox.ErrNoGrant):
+		errors.Is(err, profile.ErrGone), errors.Is(err, mailbox.ErrNoGrant),
+		errors.Is(err, profile.ErrUnknownSlot), errors.Is(err, profile.ErrNoSlots):
 		return exitNotFound
 	}
 	return exitError

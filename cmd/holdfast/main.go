@@ -33,6 +33,7 @@ type cli struct {
 	Receipts receiptsCmd `cmd:"" help:"Show players' purchases; release or refund one."`
 	Mail     mailCmd     `cmd:"" help:"Show players' mail and dead letters; send mail."`
 	Grant    grantCmd    `cmd:"" help:"Show what is given to every player once; make or cancel it."`
+	Slots    slotsCmd    `cmd:"" help:"Show players' save slots; switch, rename, delete or undelete one."`
 	Feed     feedCmd     `cmd:"" help:"Tell what servers change, as it happens."`
 	Export   exportCmd   `cmd:"" help:"Write players as JSON."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database while it is in use."`
