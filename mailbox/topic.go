@@ -49,6 +49,9 @@ type SendOptions struct {
 	// Whoever allows to send to an id under which no profile is kept yet: whoever
 	// comes gets it. Else there must be one, and only that one gets it.
 	Whoever bool
+	// Slot is the id of the save slot that it is for: it is handled while that is
+	// loaded, and waits until then. Empty: whichever is loaded, or none.
+	Slot string
 }
 
 // Handle has fn handle the topic's mail. It should be called before the first profile
@@ -145,7 +148,7 @@ func (t Topic[T]) message(b *Mailbox, body T, o *SendOptions) (profile.Message, 
 	if o == nil {
 		o = &SendOptions{}
 	}
-	m := profile.Message{ID: o.ID, Topic: string(t), Reason: o.Reason}
+	m := profile.Message{ID: o.ID, Topic: string(t), Slot: o.Slot, Reason: o.Reason}
 	if err := t.check(); err != nil {
 		return m, err
 	}

@@ -165,7 +165,7 @@ func passing(err error) bool {
 func (p *Profile) changeHere(ctx context.Context, ops []Op, o *ChangeOptions, by driver.Version, act *audit.Act) (done Changed, err error) {
 	from := &origin{by: by}
 	err = p.Update(func(tx *Tx) error {
-		if err := tx.inSlot(o.Slot); err != nil {
+		if err := tx.InSlot(o.Slot); err != nil {
 			return err
 		}
 		if o.Reason != "" {

@@ -172,7 +172,7 @@ func (c *common) prepare(m *Message) error {
 		return err
 	}
 	if m.Slot != "" {
-		if err := checkSlotID(m.Slot); err != nil {
+		if err := CheckSlot(m.Slot); err != nil {
 			return err
 		}
 	}

@@ -54,13 +54,15 @@ func (b *inbox) slotless(ctx context.Context, t *task, done *letter, cause error
 	return b.failed(ctx, t, done, cause)
 }
 
-// inSlot fails the update unless a save slot is loaded, or none is asked for.
-func (tx *Tx) inSlot(id string) error {
-	if id == "" {
+// InSlot returns nil if the save slot of an id is loaded, or the id is empty, and else
+// a *SlotError that says why what is for that slot cannot be done now: ErrOtherSlot,
+// ErrSlotDeleted, ErrNoSlots, or ErrUnknownSlot if it never can be. It fails nothing.
+func (tx *Tx) InSlot(id string) error {
+	switch {
+	case tx.over:
+		return fmt.Errorf("look for a save slot of %v: %w", tx.p.key, ErrTxEnded)
+	case id == "":
 		return nil
 	}
-	if err := tx.p.slotMissing(tx.w.Document(), id); err != nil {
-		return tx.fail(err)
-	}
-	return nil
+	return tx.p.slotMissing(tx.w.Document(), id)
 }

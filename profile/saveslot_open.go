@@ -21,7 +21,7 @@ func (o *OpenOptions) checkSlot() error {
 	if o.Slot == "" || o.Slot == NoSlot {
 		return nil
 	}
-	return checkSlotID(o.Slot)
+	return CheckSlot(o.Slot)
 }
 
 // keepWith is keep for a game that wants a save slot. It borrows the profile until

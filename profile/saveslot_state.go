@@ -211,8 +211,8 @@ func (p *Profile) slotMissing(d *document.Document, id string) error {
 	return &SlotError{Key: p.key, Slot: id, Err: err}
 }
 
-// checkSlotID refuses a text that is no save slot's id.
-func checkSlotID(id string) error {
+// CheckSlot refuses a text that is no save slot's id, as driver.ErrInvalid.
+func CheckSlot(id string) error {
 	if _, err := slotNumber(id); err != nil {
 		return fmt.Errorf("%w: %w", driver.ErrInvalid, err)
 	}

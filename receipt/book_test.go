@@ -288,7 +288,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		want  error
 	}{
 		"NoJSON":            {`{"format":`, driver.ErrCorrupt},
-		"ANewerFormat":      {`{"format":2,"id":"shop:1"}`, driver.ErrFormat},
+		"ANewerFormat":      {`{"format":3,"id":"shop:1"}`, driver.ErrFormat},
 		"AnUnknownState":    {`{"format":1,"id":"shop:1","state":"lent","owner":"player/alice"}`, driver.ErrFormat},
 		"AnotherPurchases":  {`{"format":1,"id":"shop:2","state":"spent"}`, driver.ErrCorrupt},
 		"GrantedAndNotWhen": {`{"format":1,"id":"shop:1","state":"granted","owner":"player/alice"}`, driver.ErrCorrupt},

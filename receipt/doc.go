@@ -59,7 +59,10 @@
 // its function says no, the profile is errored, nobody answers, the database is
 // away. The store delivers again; and if the claim is on disk (Recorded), the
 // player's next load grants it even if the store does not. Every other error is for
-// ever. [Handler] turns the two into the answers that a store understands.
+// ever. A purchase may name a save slot of the player's: it is granted, and taken
+// back, while that slot is loaded, and otherwise it is not yet (profile.ErrOtherSlot).
+// If the slot is gone for good the reason is profile.ErrUnknownSlot: the claim stays
+// until it is refunded or released. [Handler] turns the two into the answers that a store understands.
 //
 // When a player is erased, his purchases keep their ids and lose everything else: they
 // are spent. Whoever delivers one is told so for ever, also for a new profile under the

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/profile"
 )
 
 // ErrNotProcessed means that what was asked for has not happened yet and may
@@ -86,7 +87,10 @@ func (e *laterError) Error() string { return laterMark + e.reason.Error() + ": "
 func (e *laterError) Unwrap() error { return e.reason }
 
 // reasons are those that a text can name.
-var reasons = []error{ErrUnknownProduct, ErrDeclined, driver.ErrCorrupt, driver.ErrFormat}
+var reasons = []error{
+	ErrUnknownProduct, ErrDeclined, driver.ErrCorrupt, driver.ErrFormat,
+	profile.ErrOtherSlot, profile.ErrSlotDeleted, profile.ErrUnknownSlot, profile.ErrNoSlots,
+}
 
 // reasonIn finds the reason that a text names, or else makes an error of it.
 func reasonIn(text string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
@@ -101,6 +102,9 @@ func (b *Book) create(ctx context.Context, key session.Key, r *record, before *r
 	if err != nil {
 		return nil, err
 	}
+	if err := b.slotOf(key, r.Purchase.Slot); err != nil {
+		return nil, err
+	}
 	r.Owner, r.Birth = key.String(), birth
 	r = r.with(Claimed, act{At: b.ss.Now().UTC().Round(time.Millisecond), By: b.ss.Name()})
 	m, err := b.message(errand{Do: verbGrant, ID: r.ID, Claim: r.claim}, birth)
@@ -112,6 +116,19 @@ func (b *Book) create(ctx context.Context, key session.Key, r *record, before *r
 		return nil, err
 	}
 	return r, b.store(ctx, r, before, mail)
+}
+
+// slotOf refuses a save slot that a player who is here does not have, so that nothing
+// is claimed for it.
+func (b *Book) slotOf(key session.Key, id string) error {
+	p, open := b.srv.Profile(key.ID)
+	if id == "" || !open || p.Err() != nil {
+		return nil
+	}
+	if slices.ContainsFunc(p.SaveSlots(), func(s profile.SaveSlot) bool { return s.ID == id }) {
+		return nil
+	}
+	return &profile.SlotError{Key: key, Slot: id, Err: profile.ErrUnknownSlot}
 }
 
 // store creates a record that is not there yet, with its index and what goes with

@@ -142,6 +142,9 @@ func (b *Book) grant(tx *profile.Tx, r *record, a act) (*record, error) {
 	if !known {
 		return nil, later(ErrUnknownProduct, fmt.Sprintf("%q", r.Purchase.Product))
 	}
+	if err := inSlot(tx, r); err != nil {
+		return nil, err
+	}
 	award := &Award{Purchase: r.purchase()}
 	if err := b.call(tx, "grant", product.Grant, award); err != nil {
 		return nil, err
@@ -158,13 +161,30 @@ func (b *Book) refund(tx *profile.Tx, r *record, a act) (*record, error) {
 	if !known {
 		return nil, later(ErrUnknownProduct, fmt.Sprintf("%q", r.Purchase.Product))
 	}
-	if product.Refund != nil {
+	missing := inSlot(tx, r)
+	switch {
+	case errors.Is(missing, profile.ErrUnknownSlot): // the award is gone with its slot
+		a.Reason = fmt.Sprintf("%.100s (its save slot is gone)", a.Reason)
+	case missing != nil:
+		return nil, missing
+	case product.Refund != nil:
 		if err := b.call(tx, "refund", product.Refund, &Award{r.purchase(), r.Granted.Into}); err != nil {
 			return nil, err
 		}
 	}
 	a.Revision = tx.Revision()
 	return r.with(Refunded, a), nil
+}
+
+// inSlot leaves a purchase for later whose save slot is not loaded. If that is gone for
+// good the reason is profile.ErrUnknownSlot, and the purchase stays claimed until
+// somebody refunds or releases it.
+func inSlot(tx *profile.Tx, r *record) error {
+	err := tx.InSlot(r.Purchase.Slot)
+	if missing, ok := errors.AsType[*profile.SlotError](err); ok {
+		return later(missing.Err, fmt.Sprintf("it is for save slot %q", r.Purchase.Slot))
+	}
+	return err
 }
 
 // call calls a product's handler, which may panic.

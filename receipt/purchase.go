@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 )
 
@@ -36,6 +37,12 @@ type Purchase struct {
 	// Player is the id of who receives it, at most MaxPlayer bytes. Empty means
 	// that the proof names nobody: whoever delivers it then has to say.
 	Player string
+	// Slot is the id of the player's save slot that receives it: it is granted while
+	// that is loaded, and waits until then. Of a purchase that is told of several
+	// times, what the first claim says holds. Empty means the account, or whichever
+	// slot is loaded, as the product's function likes. A Verifier may set it, from
+	// what the game had the store keep with the purchase.
+	Slot string
 	// Payer is who paid, if that was another than the player: at most MaxPayer
 	// bytes. Empty means the player, or nobody known.
 	Payer string
@@ -76,6 +83,11 @@ func (p *Purchase) Check() error {
 	}
 	for _, t := range texts {
 		if err := checkText(t.what, t.text, t.least, t.most); err != nil {
+			return err
+		}
+	}
+	if p.Slot != "" {
+		if err := profile.CheckSlot(p.Slot); err != nil {
 			return err
 		}
 	}

@@ -72,7 +72,10 @@ func (r *record) left() ([]byte, error) {
 	return value, nil
 }
 
-const recordFormat = 1
+const (
+	recordFormat     = 1
+	slotRecordFormat = 2 // of a purchase for a save slot: a program that knows of none must not grant it
+)
 
 // record is a purchase as it is stored.
 type record struct {
@@ -95,6 +98,7 @@ type record struct {
 type purchase struct {
 	Product  string          `json:"product,omitempty"`
 	Payer    string          `json:"payer,omitempty"`
+	Slot     string          `json:"slot,omitempty"`
 	Quantity int64           `json:"quantity,omitempty"`
 	At       time.Time       `json:"at,omitzero"`
 	Sandbox  bool            `json:"sandbox,omitempty"`
@@ -120,7 +124,7 @@ func (a *act) public() Act {
 // newRecord returns a record of a purchase that passes its Check.
 func newRecord(p *Purchase, claim int) *record {
 	r := &record{ID: p.ID, claim: claim, Purchase: purchase{
-		Product: p.Product, Payer: p.Payer, Quantity: max(p.Quantity, 1), At: p.At.UTC().Round(0), Sandbox: p.Sandbox,
+		Product: p.Product, Payer: p.Payer, Slot: p.Slot, Quantity: max(p.Quantity, 1), At: p.At.UTC().Round(0), Sandbox: p.Sandbox,
 	}}
 	if len(p.Details) > 0 {
 		r.Purchase.Details = p.Details
@@ -131,7 +135,7 @@ func newRecord(p *Purchase, claim int) *record {
 // purchase returns what was bought.
 func (r *record) purchase() Purchase {
 	p := Purchase{
-		ID: r.ID, Product: r.Purchase.Product, Payer: r.Purchase.Payer, Quantity: r.Purchase.Quantity, At: r.Purchase.At,
+		ID: r.ID, Product: r.Purchase.Product, Payer: r.Purchase.Payer, Slot: r.Purchase.Slot, Quantity: r.Purchase.Quantity, At: r.Purchase.At,
 		Sandbox: r.Purchase.Sandbox, Details: r.Purchase.Details,
 	}
 	if key, err := session.ParseKey(r.Owner); err == nil {
@@ -157,7 +161,9 @@ func (r *record) same(p *Purchase) bool {
 
 // write returns the write that stores the record. Its mode is the caller's to say.
 func (r *record) write() (driver.Write, error) {
-	r.Format = recordFormat
+	if r.Format = recordFormat; r.Purchase.Slot != "" {
+		r.Format = slotRecordFormat
+	}
 	value, err := json.Marshal(r)
 	if err != nil {
 		return driver.Write{}, fmt.Errorf("encode the record of purchase %q: %w", r.ID, err)
@@ -201,8 +207,8 @@ func decodeValue(key string, value []byte) (*record, error) {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return nil, fmt.Errorf("%w: %w", driver.ErrCorrupt, err)
 	}
-	if r.Format != recordFormat {
-		return nil, fmt.Errorf("%w: format %d, this program reads %d", driver.ErrFormat, r.Format, recordFormat)
+	if r.Format < recordFormat || r.Format > slotRecordFormat {
+		return nil, fmt.Errorf("%w: format %d, this program reads up to %d", driver.ErrFormat, r.Format, slotRecordFormat)
 	}
 	ps, err := store.SplitKey(key)
 	if err != nil {

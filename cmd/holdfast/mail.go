@@ -45,6 +45,7 @@ type mailJSON struct {
 	Until  *time.Time     `json:"until,omitzero"`
 	From   string         `json:"from,omitzero"`  // the server that sent it
 	Giver  string         `json:"giver,omitzero"` // the player who did
+	Slot   string         `json:"slot,omitzero"`  // the save slot that it is for
 	Reason string         `json:"reason,omitzero"`
 	Died   *time.Time     `json:"died,omitzero"`
 	Why    string         `json:"why,omitzero"` // it died
@@ -54,7 +55,7 @@ type mailJSON struct {
 func jsonMail(to session.Key, m *profile.Message, err error) mailJSON {
 	j := mailJSON{
 		To: to.String(), ID: m.ID, Topic: m.Topic, Body: jsontext.Value(m.Body), Sent: jsonTime(m.Sent), Until: jsonTime(m.Until),
-		From: m.From, Reason: m.Reason, Error: errText(err),
+		From: m.From, Slot: m.Slot, Reason: m.Reason, Error: errText(err),
 	}
 	if m.Giver != (session.Key{}) {
 		j.Giver = m.Giver.String()
@@ -252,6 +253,7 @@ type mailSendCmd struct {
 	ID      string        `name:"id" placeholder:"ID" help:"Its id: mail of the same id is the same mail, so that the command can be run again. Without it, it gets one of its own."`
 	Life    time.Duration `default:"720h" placeholder:"TIME" help:"How long it may wait to be handled (default 720h)."`
 	Whoever bool          `help:"Send it also if no such player exists yet: whoever comes gets it."`
+	Slot    string        `placeholder:"ID" help:"The save slot that it is for: it is handled while that is loaded, and waits until then."`
 	mailFlags
 }
 
@@ -280,6 +282,9 @@ func (c *mailSendCmd) Run(ctx context.Context, e *env) error {
 	if strings.HasPrefix(c.ID, "~") || len(c.ID) > profile.MaxMessageID {
 		return usageError{fmt.Errorf("--id %.60q: at most %d bytes that do not begin with ~", c.ID, profile.MaxMessageID)}
 	}
+	if err := profile.CheckSlot(c.Slot); c.Slot != "" && err != nil {
+		return usageError{err}
+	}
 	body, err := readBody(c.Body, e.in)
 	if err != nil {
 		return err
@@ -287,7 +292,7 @@ func (c *mailSendCmd) Run(ctx context.Context, e *env) error {
 	return e.withPost(ctx, "mail send", c.Key.Kind, c.limitFlags, c.timeoutFlag, func(ctx context.Context, _ *database, srv *profile.Server) error {
 		ctx, cancel := context.WithTimeout(ctx, c.Wait)
 		defer cancel()
-		m := profile.Message{ID: c.ID, Topic: c.Topic, Body: body, Reason: c.Reason, Until: srv.Session().Now().Add(c.Life)}
+		m := profile.Message{ID: c.ID, Topic: c.Topic, Body: body, Slot: c.Slot, Reason: c.Reason, Until: srv.Session().Now().Add(c.Life)}
 		id, err := srv.Send(ctx, c.Key.ID, m, &profile.SendOptions{Whoever: c.Whoever})
 		if err != nil {
 			return err

@@ -46,6 +46,7 @@ type receiptJSON struct {
 	Product  string         `json:"product,omitzero"`
 	Quantity int64          `json:"quantity,omitzero"`
 	Payer    string         `json:"payer,omitzero"`
+	Slot     string         `json:"slot,omitzero"` // the save slot that it is for
 	Bought   *time.Time     `json:"bought,omitzero"`
 	Sandbox  bool           `json:"sandbox,omitzero"`
 	Claimed  *stepJSON      `json:"claimed,omitzero"`
@@ -74,7 +75,7 @@ func jsonStep(a receipt.Act) *stepJSON {
 
 func jsonReceipt(r *receipt.Receipt, err error) receiptJSON {
 	j := receiptJSON{
-		ID: r.ID, Claim: r.Claim, State: r.State, Product: r.Product, Quantity: r.Quantity, Payer: r.Payer,
+		ID: r.ID, Claim: r.Claim, State: r.State, Product: r.Product, Quantity: r.Quantity, Payer: r.Payer, Slot: r.Slot,
 		Bought: jsonTime(r.At), Sandbox: r.Sandbox, Details: jsontext.Value(r.Details), Error: errText(err),
 		Claimed: jsonStep(r.Claimed), Granted: jsonStep(r.Granted), Refunded: jsonStep(r.Refunded), Released: jsonStep(r.Released),
 	}

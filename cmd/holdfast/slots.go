@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -140,8 +139,8 @@ func (c *slotFlags) change(ctx context.Context, e *env, command, done string, do
 	if err := c.check(); err != nil {
 		return err
 	}
-	if n, err := strconv.ParseUint(c.ID, 10, 32); (err != nil || n == 0) && c.ID != profile.NoSlot {
-		return usageError{fmt.Errorf("slot %.40q: a number above zero is wanted", c.ID)}
+	if err := profile.CheckSlot(c.ID); err != nil && c.ID != profile.NoSlot {
+		return usageError{err}
 	}
 	command = "slots " + command
 	ed := edit{editFlags: c.editFlags, command: command, key: c.Key.Key}

@@ -131,7 +131,7 @@ func TestSlots(t *testing.T) {
 			w.run("slots", "switch", "player/2", "1").is(exitNotFound, "no save slots")
 			w.run("slots", "rename", "player/3", "1", "x").is(exitNotFound)
 			w.run("slots", "rename", "player/1", "1", "a\nb").is(exitError, "control character")
-			w.run("slots", "switch", "player/1", "x").is(exitUsage, "number")
+			w.run("slots", "switch", "player/1", "x").is(exitUsage, "no save slot's id")
 			if got := w.ok("slots", "player/2", "--json"); got != "" {
 				t.Errorf("slots of who has none: %s", got)
 			}
