@@ -78,7 +78,7 @@ func (s *Schema) lacking(key session.Key, perSlot bool, noted ...map[string]appl
 			continue
 		}
 		if len(due) > 0 && !noted[at][m.Name].Compatible {
-			return nil, &MigrationError{key, due[0].Name, fmt.Errorf("%w %q", errOutOfOrder, m.Name)}
+			return nil, &MigrationError{key, due[0].Name, fmt.Errorf("%w: %q", errOutOfOrder, m.Name)}
 		}
 	}
 	return due, nil

@@ -140,7 +140,8 @@ type settings struct {
 	perSlot       bool
 	least, most   *bound
 	maxLen        *int
-	validate      any // func(T) error
+	validate      any    // func(T) error
+	shape         string // of a value without a Go type, or of its elements: see shape.go
 }
 
 // bound is a bound as it was given.

@@ -77,7 +77,7 @@ func (f *MapField[T]) load(_ *slot, value []byte) error {
 	if err := decode(value, &all); err != nil {
 		return f.wrongType("map", value, err)
 	}
-	return nil
+	return f.fitElements("map", value)
 }
 
 // parse decodes an element, which was checked when it was loaded or written.
@@ -171,6 +171,9 @@ func (f *MapField[T]) Put(tx *Tx, name string, v T) error {
 	}
 	value, err := encode(&v, tx.p.srv.limits())
 	if err != nil {
+		return tx.refuse(&f.field, name, err)
+	}
+	if err := f.fits(value); err != nil {
 		return tx.refuse(&f.field, name, err)
 	}
 	var read T

@@ -24,7 +24,7 @@ var (
 	ErrTooSlow = errors.New("took too long")
 
 	// errOutOfOrder is completed by the name of the later migration.
-	errOutOfOrder = errors.New("is due, but stands before one that was applied and is not compatible:")
+	errOutOfOrder = errors.New("is due, but stands before one that was applied and is not compatible")
 	// errElsewhere is why nothing is migrated that another server has open.
 	errElsewhere = errors.New("is due, and the profile is open on a server that does not know it")
 	// errNoFunction is why a schema that was read from JSON cannot migrate.
