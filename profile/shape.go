@@ -102,7 +102,11 @@ func (f *field) fitElements(kind string, value []byte) error {
 	if f.settings.shape == "" {
 		return nil
 	}
-	for name, element := range members(value).Elements(membersField) {
+	var all map[string]stdjson.RawMessage
+	if err := decode(value, &all); err != nil {
+		return f.wrongType(kind, value, err)
+	}
+	for name, element := range all {
 		if err := f.fits(element); err != nil {
 			return f.wrongType(kind, value, fmt.Errorf("element %q: %w", name, err))
 		}

@@ -41,6 +41,7 @@ type cli struct {
 	Set      setCmd      `cmd:"" help:"Change or delete a field of a player, or one element of it."`
 	Restore  restoreCmd  `cmd:"" help:"Give a player the data of an older version."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the tables of a PostgreSQL database up to date."`
+	Schema   schemaCmd   `cmd:"" help:"Check the players against a schema before a rollout."`
 	Import   importCmd   `cmd:"" help:"Read players from JSON."`
 	Demo     demoCmd     `cmd:"" help:"Show with real processes what Holdfast promises."`
 	Bench    benchCmd    `cmd:"" help:"Measure what this machine and a database do."`
