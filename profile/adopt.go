@@ -132,7 +132,11 @@ func (tx *Tx) put(c document.Change) error {
 	if err != nil {
 		return err
 	}
-	if f := tx.p.schema.stored(c.Path.Field); f != nil && tx.listens {
+	f := tx.p.schema.stored(c.Path.Field)
+	if f != nil && f.common().settings.maxLen != nil {
+		tx.wrote(f.common())
+	}
+	if f != nil && tx.listens {
 		tx.changes.add(tx.p, f, c.Path, old, kept)
 	}
 	return nil

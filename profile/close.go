@@ -184,5 +184,6 @@ func (c *common) finish(p *Profile, err error) {
 		close(p.failed.done)
 	}
 	c.mx.loaded.Dec()
+	p.uncountLevel()
 	p.post(event{end: end})
 }

@@ -62,15 +62,18 @@ type listener struct {
 	saved  func(session.Saved)
 	ended  func(End)
 	slot   func(SlotSwitch)
+	growth func(Growth)
 	off    atomic.Bool
 }
 
-// event is a change, a save, the end or a switch of the save slot, and who listened when it happened.
+// event is a change, a save, a growth, the end or a switch of the save slot, and who
+// listened when it happened.
 type event struct {
 	change    Change
 	saved     *session.Saved
 	end       *End
 	slot      *SlotSwitch
+	growth    *Growth
 	listeners []*listener
 }
 
@@ -191,7 +194,7 @@ func (c *Change) real() bool {
 	return (c.Old == nil) != (c.New == nil) || !bytes.Equal(c.Old, c.New)
 }
 
-// post queues a save or the end, and delivers it from a goroutine of the
+// post queues a save, a growth or the end, and delivers it from a goroutine of the
 // server's unless the game delivers.
 func (p *Profile) post(ev event) {
 	x := p.ext.Load()
@@ -266,7 +269,7 @@ func (e *events) deliverBatch(batch []event) (n int) {
 }
 
 func (ev *event) deliver() {
-	if ev.saved == nil && ev.end == nil && ev.slot == nil {
+	if ev.saved == nil && ev.end == nil && ev.slot == nil && ev.growth == nil {
 		if ev.change.real() {
 			deliverChange(&ev.change, ev.listeners)
 		}
@@ -278,6 +281,10 @@ func (ev *event) deliver() {
 		case ev.saved != nil:
 			if l.saved != nil {
 				l.saved(*ev.saved)
+			}
+		case ev.growth != nil:
+			if l.growth != nil {
+				l.growth(*ev.growth)
 			}
 		case ev.end != nil:
 			if l.ended != nil {

@@ -1,6 +1,10 @@
 package profile
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast-games/holdfast/document"
+)
 
 // SetPatience sets how long a goroutine waits for a lock before the log says
 // so.
@@ -26,7 +30,6 @@ func Letters(p *Profile) int {
 var (
 	DecodeOps   = decodeOps
 	MigrateTx   = (*Profile).migrateTx
-	PutField    = (*Tx).putField
 	Detached    = detached
 	RunDetached = runDetached
 )
@@ -37,3 +40,8 @@ var (
 	FoldPlayTime = (*Tx).foldPlayTime
 	Replay       = (*Tx).replay
 )
+
+// PutField writes the stored value of a field past the schema; nil removes it.
+func PutField(tx *Tx, name string, value []byte) error {
+	return tx.put(document.Change{Path: document.Field(name), Value: value})
+}

@@ -324,6 +324,9 @@ func (srv *Server) make(ctx context.Context, key session.Key, o *OpenOptions, s 
 	if srv.opts.OnOpen != nil {
 		srv.opts.OnOpen(p)
 	}
+	if p.failed == nil {
+		p.tellGrowth(p.reached())
+	}
 	return p, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-games/holdfast/session"
@@ -14,6 +15,7 @@ import (
 type metrics struct {
 	registry prometheus.Registerer
 	loaded   prometheus.Gauge
+	grown    *prometheus.GaugeVec     // by the step that was reached
 	loads    *prometheus.HistogramVec // by outcome
 	refused  *prometheus.CounterVec   // by reason
 	frozen   *prometheus.HistogramVec // by outcome
@@ -28,6 +30,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "holdfast_profile_loaded",
 			Help: "Profiles in memory, errored ones included.",
 		}),
+		grown: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_profile_grown",
+			Help: "Profiles in memory whose size has reached a part of its limit, by percent (50, 80, 95); one is counted under each that it has reached.",
+		}, []string{"percent"}),
 		loads: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "holdfast_profile_load_seconds",
 			Help:    "Duration of loads, by outcome (loaded, errored, cancelled, failed).",
@@ -47,6 +53,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Help: "Messages to profiles that ended here, by how (handled, refused, dead, expired, other: for another profile).",
 		}, []string{"end"}),
 	}
+	for _, step := range growthSteps {
+		m.grown.WithLabelValues(strconv.Itoa(step)) // so that each is shown as 0
+	}
 	if r == nil {
 		return m, nil
 	}
@@ -62,7 +71,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	all := []prometheus.Collector{m.loaded, m.loads, m.refused, m.frozen, m.messages}
+	all := []prometheus.Collector{m.loaded, m.grown, m.loads, m.refused, m.frozen, m.messages}
 	return append(all, m.byID.all()...)
 }
 
@@ -72,6 +81,17 @@ func (m *metrics) unregister() {
 	}
 	for _, c := range m.all() {
 		m.registry.Unregister(c)
+	}
+}
+
+// grewBy counts a profile under the steps between two levels of its size, or takes it
+// out of them.
+func (m *metrics) grewBy(before, after int) {
+	for level := before; level < after; level++ {
+		m.grown.WithLabelValues(strconv.Itoa(growthSteps[level])).Inc()
+	}
+	for level := before; level > after; level-- {
+		m.grown.WithLabelValues(strconv.Itoa(growthSteps[level-1])).Dec()
 	}
 }
 

@@ -157,46 +157,12 @@ func (mg *Migration) runOn(d *Draft) error {
 }
 
 // migrateTx does within an update what a load does: it brings fields that were
-// replaced by older ones, with their ~schema, into the schema's form. It
-// returns an error, which the update must return, if that fails.
+// replaced by older ones, with their ~schema, into the schema's form. The update
+// must return its error. Fields of which it writes nothing are left to the caller.
 func (p *Profile) migrateTx(tx *Tx) error {
 	delta, err := p.schema.migrateDocument(p.key, tx.w.Document().Clone(), p.srv.migrator())
 	if err != nil {
 		return err
 	}
-	for _, c := range delta {
-		if err := tx.putField(c.Path.Field, c.Value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// putField writes the stored value of a field, known or unknown, and nil removes it.
-// A value of another type than the field's fails the update.
-func (tx *Tx) putField(name string, value []byte) error {
-	path := document.Field(name)
-	f := tx.p.schema.Field(name)
-	if f != nil {
-		c := f.common()
-		sl := tx.touch(tx.p.schema.position(c))
-		sl.ref.Store(nil)
-		if err := loadSlot(f, sl, value); err != nil {
-			return tx.refuse(c, "", err)
-		}
-		if value == nil {
-			return tx.delete(c, path)
-		}
-		return tx.set(c, path, value)
-	}
-	var err error
-	if value == nil {
-		err = tx.w.Delete(path, false)
-	} else {
-		_, _, err = tx.w.Put(path, value, false)
-	}
-	if err != nil {
-		return tx.refuse(&field{name: name, path: path}, "", err)
-	}
-	return nil
+	return tx.replay(delta)
 }

@@ -20,13 +20,14 @@ type Profile struct {
 	failed *failed          // nil unless the profile is errored or a copy
 	number uint64           // of its load, counted by the server
 
-	// mu guards slots, and is held for the whole of an update. It is taken
+	// mu guards slots and grown, and is held for the whole of an update. It is taken
 	// before the session's own lock, which guards the document.
 	mu    sync.RWMutex
 	slots []slot // by position in the schema
 	// slotted is what writes ask of the save slots; nil: there are none. An update
 	// that changes the index replaces it.
 	slotted *slotState
+	grown   growth
 
 	volatile *volatiles // nil if the schema has no volatile fields
 
@@ -87,7 +88,11 @@ func newProfile(ctx context.Context, srv *Server, s *session.Session, t *todo) (
 	if p.schema.grows {
 		s.TakeAlong(p.takeAlong)
 	}
-	return p, p.loadSlots(s.Document())
+	err := p.loadSlots(s.Document())
+	if err == nil {
+		p.measureAll(s.Document())
+	}
+	return p, err
 }
 
 // newErrored returns a profile on defaults whose load failed.

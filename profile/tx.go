@@ -29,6 +29,7 @@ type ledger struct {
 	undo     []undo // in the order of the writes
 	changes  changes
 	volatile localTx // what it did to volatile fields
+	bounded  []int   // positions of fields with a MaxLen that were written
 	text     []byte  // room for the encoding of a number
 	origin   *origin // nil unless it is a change that somebody asked for by id
 
@@ -55,7 +56,8 @@ func (tx *Tx) free() {
 	clear(l.changes.list)
 	clear(l.volatile.undo)
 	*l = ledger{
-		undo: l.undo[:0], changes: changes{list: l.changes.list[:0]}, volatile: localTx{undo: l.volatile.undo[:0]}, text: l.text,
+		undo: l.undo[:0], changes: changes{list: l.changes.list[:0]}, volatile: localTx{undo: l.volatile.undo[:0]},
+		bounded: l.bounded[:0], text: l.text,
 	}
 	ledgers.Put(l)
 }
@@ -171,6 +173,9 @@ func (tx *Tx) set(f *field, path document.Path, value []byte) error {
 	if tx.p.schema.derived != nil {
 		tx.p.stale(f)
 	}
+	if f.settings.maxLen != nil {
+		tx.wrote(f)
+	}
 	if tx.listens {
 		tx.changes.add(tx.p, tx.fieldOf(f), path, old, kept)
 	}
@@ -188,6 +193,9 @@ func (tx *Tx) delete(f *field, path document.Path) error {
 	}
 	if tx.p.schema.derived != nil {
 		tx.p.stale(f)
+	}
+	if f.settings.maxLen != nil {
+		tx.wrote(f)
 	}
 	if tx.listens && old != nil {
 		tx.changes.add(tx.p, tx.fieldOf(f), path, old, nil)
@@ -241,6 +249,10 @@ func free(txs []*Tx) {
 // commit keeps what the updates did, or takes it all back with an error. When
 // the profiles are unlocked, deliver must be called.
 func commit(durable bool, txs ...*Tx) error {
+	grown := make([]measured, 0, 1)
+	for _, tx := range txs {
+		grown = append(grown, tx.measure())
+	}
 	if ws := sessionTxs(txs); len(ws) > 0 {
 		for _, tx := range txs {
 			tx.origin.begin(tx)
@@ -254,8 +266,9 @@ func commit(durable bool, txs ...*Tx) error {
 			return fmt.Errorf("update %v: %w", txs[0].p.key, err)
 		}
 	}
-	for _, tx := range txs {
+	for i, tx := range txs {
 		tx.origin.end(tx)
+		tx.p.grow(tx, grown[i])
 		if tx.listens && len(tx.changes.list) > 0 {
 			tx.to, tx.direct = tx.p.extras().events.accept(tx.changes.list, tx.p.srv.opts.ManualEvents)
 		}
