@@ -54,7 +54,8 @@ func (rd *Reader) peek(ctx context.Context, key Key) (v *View, again bool, err e
 		return nil, false, r.erasedErr(key)
 	}
 	v = &View{Key: key, Revision: r.Revision, Version: e.Version, Birth: r.Birth, Created: e.Created, Updated: e.Updated.Wall}
-	if v.Document, err = r.document(e.Key, &rd.limits); err != nil || r.Lock == nil {
+	v.Saved = r.Lock == nil
+	if v.Document, err = r.document(e.Key, &rd.limits); err != nil || v.Saved {
 		return v, false, err
 	}
 	t, err := readTail(ctx, rd.db, r.Lock.Lease, r.Lock.Position)
@@ -72,7 +73,7 @@ func (rd *Reader) peek(ctx context.Context, key Key) (v *View, again bool, err e
 	if err = t.replay(&h, r.Lock, &rd.limits); err != nil {
 		return nil, false, err
 	}
-	v.Document, v.Revision = h.doc, h.revision
+	v.Document, v.Revision, v.Saved = h.doc, h.revision, h.revision == r.Revision
 	holder := r.Lock.holderUnder(&snap.Entries[1], snap.Now)
 	v.Holder = &holder
 	return v, false, nil

@@ -19,6 +19,9 @@ type View struct {
 	Created  time.Time
 	Updated  time.Time // of the root
 	Holder   *Holder   // who holds the lock; nil: nobody
+	// Saved says that the root holds all of it. If not, some of it was in the journal
+	// only, and so may be what was attached to updates in the entries beside the root.
+	Saved bool
 }
 
 // VersionInfo is one version of what is kept under a key.

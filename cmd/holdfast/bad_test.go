@@ -21,7 +21,7 @@ import (
 
 // everyCommand is one line for each command that opens a database.
 var everyCommand = [][]string{
-	{"get", "player/1"}, {"list"}, {"versions", "player/1"}, {"diff", "player/1", "0"}, {"locks"}, {"export"},
+	{"get", "player/1"}, {"list"}, {"versions", "player/1"}, {"diff", "player/1", "0"}, {"locks"}, {"export"}, {"audit", "items"},
 	{"set", "player/1", "n", "1"}, {"restore", "player/1", "0"},
 }
 
@@ -102,10 +102,10 @@ func TestReadOnlyFolder(t *testing.T) {
 	w.add("player/1", `{"n":1}`)
 	w.add("player/2", `{"n":2}`)
 	protect(t, dir)
-	for _, args := range everyCommand[:6] {
+	for _, args := range everyCommand[:7] {
 		t.Run(args[0]+"Reads", func(t *testing.T) { w.in(t).ok(args...) })
 	}
-	for _, args := range everyCommand[6:] {
+	for _, args := range everyCommand[7:] {
 		t.Run(args[0]+"SaysSo", func(t *testing.T) { w.in(t).run(args...).is(exitError, "read-only", "Nothing was written") })
 	}
 	t.Run("importSaysSo", func(t *testing.T) {

@@ -30,6 +30,7 @@ type cli struct {
 	Versions versionsCmd `cmd:"" help:"List the versions of a player that can be read."`
 	Diff     diffCmd     `cmd:"" help:"Compare two versions of a player, field by field."`
 	Locks    locksCmd    `cmd:"" help:"Show the leases of servers, and the players that they hold."`
+	Audit    auditCmd    `cmd:"" help:"Look for what should not be in the database."`
 	Receipts receiptsCmd `cmd:"" help:"Show players' purchases; release or refund one."`
 	Mail     mailCmd     `cmd:"" help:"Show players' mail and dead letters; send mail."`
 	Grant    grantCmd    `cmd:"" help:"Show what is given to every player once; make or cancel it."`

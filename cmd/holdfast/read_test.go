@@ -197,7 +197,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"get", "player/1"}, {"get", "player/1", "--version", "1"}, {"list"}, {"versions", "player/1"}, {"diff", "player/1", "1"},
-		{"locks"}, {"locks", "--players"}, {"export"}, {"export", "-o", "OUT"},
+		{"locks"}, {"locks", "--players"}, {"export"}, {"audit", "items"}, {"export", "-o", "OUT"},
 		{"export", "-o", "OUT/all.jsonl"}, {"backup", "OUT/copy.db"},
 	} {
 		t.Run(args[0]+"ChangesNothing", func(t *testing.T) {

@@ -38,11 +38,11 @@ var below = map[string][]string{
 	"receipt/webhook":     {"driver", "receipt"},
 	"mailbox":             {"driver", "store", "document", "session", "audit", "profile"},
 	"trade":               {"driver", "store", "document", "session", "profile"},
-	"inventory":           {"driver", "document", "profile"},
+	"inventory":           {"driver", "store", "document", "session", "profile"},
 	"feed":                {"driver", "store", "document", "session"},
 	"roblox":              {},
 	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
-	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade"},
+	"internal/bench":      {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory"},
 	"internal/calls":      {},
 	"internal/console":    {},
 	"internal/demo":       {"driver", "store", "document", "session", "profile", "internal/console"},
@@ -54,9 +54,9 @@ var below = map[string][]string{
 	"internal/outage":     {},
 	"internal/pgtest":     {},
 	"internal/plant":      {},
-	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "internal/plant"},
+	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "internal/plant"},
 	"internal/wire":       {},
-	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo"},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory"},
 }
 
 // databases are the libraries that only the named packages may import: a
