@@ -25,7 +25,7 @@ type auditItemsCmd struct {
 // Help is shown below the command's summary.
 func (*auditItemsCmd) Help() string {
 	return "It reads the whole database beside the servers that use it, profiles of every kind and save slots that are not loaded, and keeps " +
-		"about 20 MB for a million items. The exit code is 1 if an item is in several places, or something could not be read. " +
+		"up to 25 MB for a million items in memory. The exit code is 1 if an item is in several places, or something could not be read. " +
 		"holdfast set --delete takes one away; what came where, and when, is in each one's history: holdfast get."
 }
 
