@@ -328,7 +328,7 @@ func (x *exchange) end(committed bool) {
 			continue
 		}
 		if committed {
-			sd.frozen.Committed()
+			sd.frozen.Committed(sd.still)
 			sd.p.adopt(sd.frozen, sd.changed)
 		} else {
 			sd.frozen.Release()

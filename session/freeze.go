@@ -254,11 +254,20 @@ func (f *Frozen) Settle(ctx context.Context) (changed document.Delta, happened b
 	}
 }
 
-// Committed is Settle for who has made the exchange himself and knows that it
-// happened.
-func (f *Frozen) Committed() { f.stoodAt(f.announced) }
+// Committed is Settle for who has made the exchange himself, of st among others,
+// and knows that it happened.
+func (f *Frozen) Committed(st *Still) { f.exchangedTo(st.rows) }
 
-// stoodAt notes the version of the root.
+// exchangedTo notes that the root is as the exchange wrote it, with these rows.
+func (f *Frozen) exchangedTo(rs rows) {
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	if f.s.frozen == f {
+		f.s.version, f.at, f.s.rows = f.announced, f.announced, rs
+	}
+}
+
+// stoodAt notes the version of the root, whose content is as before.
 func (f *Frozen) stoodAt(v driver.Version) {
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
@@ -277,7 +286,7 @@ func (f *Frozen) adopt(r *root) (document.Delta, error) {
 		f.s.lose(err)
 		return nil, err
 	}
-	f.Committed()
+	f.exchangedTo(r.Rows)
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
 	return document.Diff(f.s.doc, h.doc), nil
@@ -318,7 +327,8 @@ func (f *Frozen) stillValue() ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: it was changed before it was settled", driver.ErrInvalid)
 	}
-	return append(s.dataLocked(s.head.append(nil, position, s.revision)), '}'), nil
+	value, err := s.head.append(nil, position, s.revision, s.rows)
+	return append(s.dataLocked(value), '}'), err
 }
 
 // overLocked is why the session is not held still any more.
@@ -363,6 +373,7 @@ type Still struct {
 	Revision uint64
 	at       driver.Version
 	root     *root
+	rows     rows // as the exchange leaves them
 }
 
 // Announce returns a version for an exchange.
@@ -411,11 +422,11 @@ func (srv *Server) ReadStill(ctx context.Context, keys []Key, at []driver.Versio
 func (srv *Server) Exchange(ctx context.Context, announced driver.Version, stills []*Still, reason string) error {
 	b := driver.Batch{ID: announced}
 	for _, st := range stills {
-		w, err := srv.exchanged(st, announced, reason)
+		ws, err := srv.exchanged(st, announced, reason)
 		if err != nil {
 			return fmt.Errorf("exchange of %d keys: %w", len(stills), err)
 		}
-		b.Writes = append(b.Writes, w)
+		b.Writes = append(b.Writes, ws...)
 	}
 	slices.SortFunc(b.Writes, func(x, y driver.Write) int { return strings.Compare(x.Key, y.Key) })
 	at := store.Attempt{Batch: b, Lane: store.Waited}
@@ -430,19 +441,25 @@ func (srv *Server) Exchange(ctx context.Context, announced driver.Version, still
 
 // exchanged is what an exchange makes of one root: the revision grows if the
 // document was changed, as it does in the holder's memory when he applies that,
-// and the root is marked: no feed tells that change before he does.
-func (srv *Server) exchanged(st *Still, announced driver.Version, reason string) (driver.Write, error) {
+// and the root is marked: no feed tells that change before he does. Its rows go along.
+func (srv *Server) exchanged(st *Still, announced driver.Version, reason string) ([]driver.Write, error) {
 	before, err := srv.parse(st.root, st.Key.String())
 	if err != nil {
-		return driver.Write{}, err
+		return nil, err
 	}
 	r := *st.root
 	srv.explain(&r, reasons{noted(OriginTrade, keptReason(reason))})
 	if len(document.Diff(before.doc, st.Document)) > 0 {
 		r.Revision, r.Exchange = r.Revision+1, announced
 	}
+	moves, err := r.follow(st.Key.String(), st.Document)
+	if err != nil {
+		return nil, err
+	}
+	st.rows = r.Rows
 	value, err := r.append(nil, st.Document.AppendJSON)
-	return driver.Write{Key: st.Key.String(), Version: st.at, Value: value, Retain: srv.opts.Retention, Mark: true}, err
+	w := driver.Write{Key: st.Key.String(), Version: st.at, Value: value, Retain: srv.opts.Retention, Mark: true}
+	return append([]driver.Write{w}, moves...), err
 }
 
 // Owner is who has a key, as its root tells.

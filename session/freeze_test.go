@@ -26,6 +26,7 @@ type market struct {
 	a, b, c           host
 	alice, bob, carol *session.Session
 	announced         driver.Version
+	stills            []*session.Still // of the last exchange
 }
 
 func inMarket(t *testing.T, run func(w *market)) {
@@ -93,6 +94,7 @@ func (w *market) exchangeAt(ctx context.Context, keys []session.Key, at []driver
 			w.t.Fatal(err)
 		}
 	}
+	w.stills = stills
 	return w.a.Exchange(ctx, w.announced, stills, "a trade")
 }
 
@@ -211,7 +213,7 @@ func TestFreeze(t *testing.T) {
 			}
 			again := w.freeze(w.alice)
 			f.Release() // not that one
-			f.Committed()
+			f.Committed(&session.Still{})
 			if err := set(w.alice, "coins", "1"); !errors.Is(err, session.ErrFrozen) {
 				w.t.Errorf("a former Frozen released the session: %v", err)
 			}
@@ -397,7 +399,7 @@ func TestExchange(t *testing.T) {
 					w.t.Errorf("the version of %v before the exchange was not kept: %v", key, err)
 				}
 				if i == 0 { // the server that made it knows
-					f.Committed()
+					f.Committed(w.stills[i])
 					if err := apply(f, document.Delta{{Path: document.Field("coins"), Value: []byte("5")}}); err != nil {
 						w.t.Fatal(err)
 					}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -62,6 +63,9 @@ func (srv *Server) Open(ctx context.Context, key Key, o *OpenOptions) (*Session,
 	}
 	if err := key.Check(); err != nil {
 		return nil, fmt.Errorf("open: %w", err)
+	}
+	if err := checkRanked(o.Ranked); err != nil {
+		return nil, fmt.Errorf("open %v: %w", key, err)
 	}
 	if len(o.Steal) > 200 || !utf8.ValidString(o.Steal) {
 		return nil, fmt.Errorf("open %v: %w: reason of %d bytes, at most 200 of UTF-8", key, driver.ErrInvalid, len(o.Steal))
@@ -334,6 +338,12 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 	if err != nil {
 		return nil, err
 	}
+	was := rows(nil)
+	if r != nil {
+		was = r.Rows
+	}
+	var moves []driver.Write
+	s.rows, moves = was.follow(op.key, s.ranked, fieldsOf(h.doc))
 	value, err := s.firstValue(h)
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
@@ -343,7 +353,7 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 		w.Retain, w.Mark = nil, false // of what was there, a tombstone at most, nothing is to be kept
 	}
 	at := store.Attempt{
-		Batch: driver.Batch{ID: s.id, Writes: append([]driver.Write{w}, h.outbox...)},
+		Batch: driver.Batch{ID: s.id, Writes: slices.Concat([]driver.Write{w}, h.outbox, moves)},
 		Lane:  store.Waited,
 		Tries: -1,
 	}
@@ -375,10 +385,10 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 // firstValue returns the root with the session's lock.
 func (s *Session) firstValue(h *held) ([]byte, error) {
 	if len(h.reasons) == 0 {
-		value := s.head.append(nil, s.lock.Position, h.revision)
-		return append(h.doc.AppendJSON(value), '}'), nil
+		value, err := s.head.append(nil, s.lock.Position, h.revision, s.rows)
+		return append(h.doc.AppendJSON(value), '}'), err
 	}
-	r := root{Birth: s.birth, Exchange: s.exchange, Lock: &s.lock, Revision: h.revision}
+	r := root{Birth: s.birth, Exchange: s.exchange, Lock: &s.lock, Revision: h.revision, Rows: s.rows}
 	s.srv.explain(&r, h.reasons)
 	return r.append(nil, h.doc.AppendJSON)
 }
@@ -398,8 +408,11 @@ func (op *opening) newSession(l *lease, r *root, h *held) (*Session, error) {
 		opts: op.opts, doc: h.doc, revision: h.revision, version: id, done: make(chan struct{}),
 		lock: lock{Lease: l.id, Session: id, Server: op.srv.opts.Name, Since: id.Time().UTC(), Position: position},
 	}
-	if r != nil {
+	if s.ranked = op.opts.Ranked; r != nil {
 		s.birth, s.exchange = r.Birth, r.Exchange
+		if s.ranked == nil {
+			s.ranked = r.Rows.spec()
+		}
 	}
 	s.tx.s = s
 	s.opening.Store(true)

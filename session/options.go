@@ -151,6 +151,12 @@ type OpenOptions struct {
 	// the key. It is part of the commit that creates the root, and may be called
 	// more than once. Nil means an empty document.
 	First func() document.Delta
+	// Ranked names the fields that feed rankings from now on, at most
+	// MaxRanked, each another ranking: their rows move in the commits that write
+	// the root, whoever makes these. The opening itself makes and removes rows
+	// accordingly. Nil means those that feed rankings already; empty, but not
+	// nil, means none.
+	Ranked []Ranked
 	// Waiting is told, about every second, who is being waited for.
 	Waiting func(Holder)
 	// Ended is told once that the session has ended: with nil after a Close,

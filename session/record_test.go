@@ -153,9 +153,10 @@ func FuzzDecodeLease(f *testing.F) {
 }
 
 func testRoot() root {
+	score := int64(-5)
 	return root{Birth: testVersion(3), Lock: &lock{
 		Lease: testVersion(1), Session: testVersion(2), Server: `a "server" <&>  `, Since: time.Unix(1, 5).UTC(), Position: 7,
-	}}
+	}, Rows: rows{{Ranked{"wins", "wins <&>", false}, &score}, {Ranked{Ranking: "laps", Field: "lap", LowestFirst: true}, nil}}}
 }
 
 // A session's saves take a shorter way than others' roots, to the same bytes.
@@ -172,7 +173,11 @@ func TestHeaderGivesTheRoot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := append(data(h.append([]byte("x"), position, position/2)), '}')
+		got, err := h.append([]byte("x"), position, position/2, r.Rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(data(got), '}')
 		if string(got) != string(want) {
 			t.Errorf("header.append(%d) = %s, want what root.append gives: %s", position, got, want)
 		}

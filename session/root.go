@@ -28,6 +28,7 @@ type root struct {
 	Sweep    sweepState `json:"sweep,omitempty"`
 	// Revision counts the changes that were ever made of the data, lazy ones aside.
 	Revision uint64 `json:"revision"`
+	Rows     rows   `json:"rows,omitempty"`   // in rankings, and what feeds them
 	Reason   string `json:"reason,omitempty"` // of the operator whose act this version is, or of changes in it
 	// Origins are what sorts of acts the changes are that are new in this version.
 	Origins []string `json:"origins,omitempty"`
@@ -99,6 +100,9 @@ func decodeRoot(e *driver.Entry) (*root, error) {
 	case r.Lock != nil && (r.Lock.Lease.IsZero() || r.Lock.Session.IsZero()):
 		return nil, fmt.Errorf("read root %q: %w: lock names no lease or no session", e.Key, driver.ErrCorrupt)
 	}
+	if err := checkRanked(r.Rows.spec()); err != nil {
+		return nil, fmt.Errorf("read root %q: %w: %w", e.Key, driver.ErrCorrupt, err)
+	}
 	return &r, nil
 }
 
@@ -116,11 +120,11 @@ func (r *root) document(key string, l *document.Limits) (*document.Document, err
 }
 
 // header is a session's root encoded up to its position, once, so that a save
-// only adds the position, the revision and the data.
+// only adds the position, the revision, the rows and the data.
 type header []byte
 
 func newHeader(r root) (header, error) {
-	r.Format, r.Revision, r.Data = rootFormat, 0, nil
+	r.Format, r.Revision, r.Rows, r.Data = rootFormat, 0, nil, nil
 	r.Lock.Position = 0
 	b, err := json.Marshal(r)
 	if err != nil {
@@ -134,10 +138,11 @@ func newHeader(r root) (header, error) {
 	return header(b[:len(b)-len(tail)]), nil
 }
 
-func (h header) append(dst []byte, position, revision uint64) []byte {
+func (h header) append(dst []byte, position, revision uint64, rs rows) ([]byte, error) {
 	dst = append(dst, h...)
 	dst = strconv.AppendUint(dst, position, 10)
 	dst = append(dst, `},"revision":`...)
 	dst = strconv.AppendUint(dst, revision, 10)
-	return append(dst, `,"data":`...)
+	dst, err := rs.appendMember(dst)
+	return append(dst, `,"data":`...), err
 }

@@ -23,6 +23,7 @@ type saving struct {
 	unsaved ledger // what the root's paths held before it
 	lazy    ledger // changes in it that are in no journal
 	outbox  outbox
+	rows    rows // as it leaves them
 	reasons reasons
 	keep    bool
 	attempt store.Attempt
@@ -204,6 +205,8 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 	if s.pending == nil {
 		sv.marked = s.mark
 	}
+	var moves []driver.Write
+	sv.rows, moves = s.followLocked()
 	value, err := s.encodeLocked(sv, position)
 	if err != nil {
 		return store.Attempt{}, err
@@ -236,7 +239,7 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 		lane = store.Waited
 	}
 	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != "" || sv.keep}
-	batch := driver.Batch{ID: id, Writes: append([]driver.Write{w}, sv.outbox...)}
+	batch := driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, sv.outbox, moves)}
 	sv.attempt = store.Attempt{
 		Batch: batch,
 		Lane:  lane,
@@ -262,10 +265,10 @@ func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
 	dst := make([]byte, 0, s.doc.Size()+len(s.head)+64)
 	revision := s.heldRevisionLocked()
 	if !sv.final && sv.marked == "" && len(s.reasons) == 0 {
-		dst = s.head.append(dst, position, revision)
-		return append(s.dataLocked(dst), '}'), nil
+		dst, err := s.head.append(dst, position, revision, sv.rows)
+		return append(s.dataLocked(dst), '}'), err
 	}
-	r := root{Birth: s.birth, Exchange: s.exchange, Revision: revision, Reason: sv.marked}
+	r := root{Birth: s.birth, Exchange: s.exchange, Revision: revision, Rows: sv.rows, Reason: sv.marked}
 	if r.Reason == "" {
 		r.Reason = s.reasons.String()
 	}
@@ -367,7 +370,7 @@ func (s *Session) landed(sv *saving) {
 	s.lease.mu.Unlock()
 	s.mu.Lock()
 	s.tellLazyLocked(sv)
-	s.version, s.saving = sv.id, nil
+	s.version, s.rows, s.saving = sv.id, sv.rows, nil
 	final := sv.final && s.state == stateClosing
 	var closers []func(error)
 	if final {

@@ -71,6 +71,8 @@ type Session struct {
 	since    time.Time      // of the oldest change that is not saved
 	tail     int            // bytes appended since that snapshot
 	version  driver.Version
+	rows     rows     // in rankings, as the root has them
+	ranked   []Ranked // what feeds rankings, from now on
 	saving   *saving
 	want     Cause  // of a save that should begin
 	mark     string // reason of the operator whose act the next save is

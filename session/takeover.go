@@ -301,6 +301,10 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		}
 		r.Lock, r.Revision = nil, h.revision
 		srv.explain(r, h.reasons)
+		moves, err := r.follow(key, h.doc)
+		if err != nil {
+			return err
+		}
 		value, err := r.append(nil, h.doc.AppendJSON)
 		if err != nil {
 			return err
@@ -311,7 +315,7 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		}
 		w := driver.Write{Key: key, Version: e.Version, Value: value, Retain: srv.opts.Retention, Mark: len(r.Origins) > 0}
 		_, err = srv.db.Commit(ctx, store.Attempt{
-			Batch: driver.Batch{ID: id, Writes: append([]driver.Write{w}, h.outbox...)},
+			Batch: driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, h.outbox, moves)},
 			Lane:  store.Waited,
 		})
 		if err == nil {
