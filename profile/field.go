@@ -142,6 +142,7 @@ type settings struct {
 	maxLen        *int
 	validate      any    // func(T) error
 	shape         string // of a value without a Go type, or of its elements: see shape.go
+	ranked        *ranking
 }
 
 // bound is a bound as it was given.
@@ -196,6 +197,7 @@ const (
 	bounds which = 1 << iota
 	lengths
 	checks
+	ranks
 )
 
 // restrict fails the field if it was declared with an option that its kind
@@ -210,6 +212,9 @@ func (f *field) restrict(allowed which) {
 	}
 	if s.maxLen != nil && *s.maxLen <= 0 {
 		f.fail(fmt.Errorf("%w: field %q: MaxLen of %d", ErrSchema, f.name, *s.maxLen))
+	}
+	if allowed&ranks == 0 && s.ranked != nil {
+		f.fail(fmt.Errorf("%w: field %q: Ranked is for Int", ErrSchema, f.name))
 	}
 	if allowed&checks == 0 && s.validate != nil {
 		f.fail(fmt.Errorf("%w: field %q: Validate does not apply", ErrSchema, f.name))

@@ -20,10 +20,10 @@ type IntField struct {
 }
 
 // Int declares an integer field. Options: Min, Max, Validate[int64], Private,
-// Lazy.
+// Lazy, Ranked, RankedLowest.
 func Int(name string, def int64, opts ...FieldOption) *IntField {
 	f := &IntField{field: newField(name, opts), def: def}
-	f.restrict(bounds | checks)
+	f.restrict(bounds | checks | ranks)
 	f.validate = validator[int64](&f.field)
 	f.least, f.most = f.wholeBounds()
 	if err := f.check(def); err != nil {

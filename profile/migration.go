@@ -176,6 +176,9 @@ func (srv *Server) openOptions(o *OpenOptions) *session.OpenOptions {
 	so := &session.OpenOptions{
 		MustExist: o.MustExist, NoAsk: o.NoAsk, Steal: o.Steal, Waiting: o.Waiting, Ended: srv.ended, Saved: srv.saved,
 	}
+	if !srv.opts.Tool { // which knows no fields, and leaves those ranked that are
+		so.Ranked = srv.schema.ranked
+	}
 	if len(srv.schema.migrations) > 0 {
 		so.First = func() document.Delta { return srv.schema.firstDelta(srv.ss.Now()) }
 	}

@@ -13,9 +13,10 @@ import (
 // concurrent use.
 type Schema struct {
 	kind       string
-	fields     []Field      // by position
-	table      []place      // open addressing, by the hash of the name; a power of two long
-	migrations []*Migration // in their order
+	fields     []Field          // by position
+	table      []place          // open addressing, by the hash of the name; a power of two long
+	migrations []*Migration     // in their order
+	ranked     []session.Ranked // not nil
 	err        error
 
 	volatile bool    // there are volatile fields
@@ -61,6 +62,10 @@ func NewSchema(kind string, fields ...Field) *Schema {
 		s.fields = append(s.fields, f)
 		s.volatile = s.volatile || f.Volatile()
 		s.grows = s.grows || f.common().settings.grows
+	}
+	var err error
+	if s.ranked, err = rankedBy(s.fields); err != nil {
+		errs = append(errs, err)
 	}
 	s.index()
 	if errs = append(errs, s.derive()...); len(errs) > 0 {

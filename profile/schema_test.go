@@ -35,6 +35,9 @@ func TestSchemaNamesEveryMistake(t *testing.T) {
 		"MaxLenOfInt":    {profile.NewSchema("k", profile.Int("a", 1, profile.MaxLen(3))), []string{"MaxLen is for"}},
 		"MaxLenOfZero":   {profile.NewSchema("k", profile.Set("a", profile.MaxLen(0))), []string{"MaxLen of 0"}},
 		"ValidateOfBool": {profile.NewSchema("k", profile.Bool("a", true, profile.Validate(func(bool) error { return nil }))), []string{"does not apply"}},
+		"RankedOfFloat":  {profile.NewSchema("k", profile.Float("a", 1, profile.Ranked("r"))), []string{"Ranked is for Int"}},
+		"RankedTwice":    {profile.NewSchema("k", profile.Int("a", 1, profile.Ranked("r")), profile.Int("b", 1, profile.RankedLowest("r"))), []string{`"a" and "b" feed one ranking, "r"`}},
+		"RankedNameless": {profile.NewSchema("k", profile.Int("a", 1, profile.Ranked(""))), []string{"ranking name of 0 bytes"}},
 		"All":            {profile.NewSchema("", profile.Int("", 0), profile.Int("b", 3, profile.Max(2))), []string{"kind of", "empty field", "at most 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -175,7 +175,7 @@ func (rr *reranking) plan(key Key, r *root, e *driver.Entry) (at *store.Attempt,
 		return nil, false, nil
 	}
 	written := *r
-	written.Rows, written.Reason, written.By = next, "", ""
+	written.Rows, written.Reason, written.Origins, written.By = next, "", nil, ""
 	value, err := written.append(nil, func(dst []byte) []byte { return h.doc.AppendJSON(dst) })
 	if err != nil {
 		return nil, false, err
