@@ -80,6 +80,9 @@ type Erasure struct {
 	Swept   bool      // nothing is left
 }
 
+// NeverSeen reports whether nothing was ever kept under the key.
+func (e *Erasure) NeverSeen() bool { return !e.At.IsZero() && !e.Existed && !e.Before }
+
 // Erase deletes for ever what is kept under a key, whether it is open here, on
 // another server, or nowhere, can be read or not; a key that was never used gets a
 // tombstone, so that nothing that is on its way to it survives. A session that is

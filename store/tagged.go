@@ -22,6 +22,10 @@ type Tagged struct {
 // listing.
 func (db *DB) Tagged(ctx context.Context, users ...string) iter.Seq2[Tagged, error] {
 	return func(yield func(Tagged, error) bool) {
+		wanted := make(map[string]bool, len(users))
+		for _, u := range users {
+			wanted[u] = true
+		}
 		q := driver.Query{Prefix: SystemKey("store") + "/", Limit: 256}
 		for {
 			page, err := db.List(ctx, q)
@@ -30,7 +34,7 @@ func (db *DB) Tagged(ctx context.Context, users ...string) iter.Seq2[Tagged, err
 				return
 			}
 			for i := range page.Entries {
-				t, is, err := tagged(&page.Entries[i], users)
+				t, is, err := tagged(&page.Entries[i], wanted)
 				if (is || err != nil) && !yield(t, err) {
 					return
 				}
@@ -44,7 +48,7 @@ func (db *DB) Tagged(ctx context.Context, users ...string) iter.Seq2[Tagged, err
 }
 
 // tagged reads an entry, and reports whether it is tagged with one of the users.
-func tagged(d *driver.Entry, users []string) (t Tagged, is bool, err error) {
+func tagged(d *driver.Entry, users map[string]bool) (t Tagged, is bool, err error) {
 	parts, err := SplitKey(d.Key)
 	if err != nil || len(parts) != 3 {
 		return Tagged{Store: d.Key}, false, fmt.Errorf("%w: entry %q is no named store's", driver.ErrCorrupt, d.Key)
@@ -54,7 +58,7 @@ func tagged(d *driver.Entry, users []string) (t Tagged, is bool, err error) {
 	if err != nil {
 		return t, false, fmt.Errorf("read %q of store %q: %w", parts[2], parts[1], err)
 	}
-	is = slices.ContainsFunc(t.Entry.Users, func(u string) bool { return slices.Contains(users, u) })
+	is = slices.ContainsFunc(t.Entry.Users, func(u string) bool { return users[u] })
 	return t, is && !t.Entry.Deleted, nil
 }
 

@@ -41,6 +41,7 @@ type cli struct {
 	Copy     copyCmd     `cmd:"" help:"Copy a whole database into another one, of any engine."`
 	Set      setCmd      `cmd:"" help:"Change or delete a field of a player, or one element of it."`
 	Restore  restoreCmd  `cmd:"" help:"Give a player the data of an older version."`
+	Erase    eraseCmd    `cmd:"" help:"Erase players for ever, or show that nothing is left of them."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the tables of a PostgreSQL database up to date."`
 	Schema   schemaCmd   `cmd:"" help:"Check the players against a schema before a rollout."`
 	Import   importCmd   `cmd:"" help:"Read players from JSON."`
