@@ -37,6 +37,7 @@ type cli struct {
 	Slots    slotsCmd    `cmd:"" help:"Show players' save slots; switch, rename, delete or undelete one."`
 	Feed     feedCmd     `cmd:"" help:"Tell what servers change, as it happens."`
 	Export   exportCmd   `cmd:"" help:"Write players as JSON."`
+	Archive  archiveCmd  `cmd:"" help:"Write everything of one player into one file."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database while it is in use."`
 	Copy     copyCmd     `cmd:"" help:"Copy a whole database into another one, of any engine."`
 	Set      setCmd      `cmd:"" help:"Change or delete a field of a player, or one element of it."`

@@ -39,6 +39,7 @@ var below = map[string][]string{
 	"mailbox":             {"driver", "store", "document", "session", "audit", "profile"},
 	"trade":               {"driver", "store", "document", "session", "profile"},
 	"inventory":           {"driver", "store", "document", "session", "profile"},
+	"archive":             {"driver", "store", "document", "session", "profile", "receipt"},
 	"feed":                {"driver", "store", "document", "session"},
 	"roblox":              {},
 	"holdfasttest":        {"driver", "mem", "bus", "store", "document", "session", "profile"},
@@ -56,7 +57,7 @@ var below = map[string][]string{
 	"internal/plant":      {},
 	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "internal/plant"},
 	"internal/wire":       {},
-	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory"},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory", "archive"},
 }
 
 // databases are the libraries that only the named packages may import: a
