@@ -44,6 +44,7 @@ func (w *world) audit() {
 	w.until("all other servers to shut down", w.idle)
 	w.until("dead servers to be settled", w.settled)
 	w.until("all messages to be handled", w.looking(auditor))
+	w.until("all that was erased to be swept", w.swept)
 	w.checkOpened(auditor, there)
 	if w.err == nil {
 		w.closeServer(auditor)
@@ -169,7 +170,7 @@ func (w *world) checkLeft() {
 		switch {
 		case p != nil && p.stored.session != "" && p.durable != p.origin: // else it was created late, and for nobody
 			w.fail(fmt.Errorf("%v is still locked by session %s when all servers have closed", p.key, p.stored.session))
-		case w.check.mayStay(key):
+		case w.check.mayStay(key) || strings.HasPrefix(key, erasedPrefix) && w.strays[key]:
 		case p == nil && !strings.HasPrefix(key, confirmKey) && !w.strays[key] && !w.orphaned(&s.Entries[i]):
 			w.fail(fmt.Errorf("entry %q is left when all servers have closed", key))
 		}

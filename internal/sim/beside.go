@@ -54,10 +54,13 @@ func (c *checker) keep(b *driver.Batch) ([]*player, error) {
 			continue
 		}
 		ps = append(ps, p)
-		if !creates(w) && !moves(b, p) {
+		if !creates(w) && !moves(b, p) && !p.sweeps(w) {
 			return nil, fmt.Errorf("%s was written in a commit that does not move its root", w.Key)
 		}
 		c.beside.write(storedWrite{w.Key, w.Value, formOf(w)})
+		if p.sweeps(w) {
+			c.sweptAway(p, w.Key)
+		}
 	}
 	return ps, nil
 }
@@ -181,6 +184,9 @@ func (c *checker) checkAward(p *player, id string, waiting []storedWrite) error 
 // expects reports whether a message waits for a player, in the database or in the
 // outbox of who sends it.
 func (c *checker) expects(p *player) bool {
+	if p.erasure.tombed {
+		return false
+	}
 	prefix, waiting := p.root+"/"+mailFolder+"/", c.waiting(p)
 	for key := range c.beside {
 		id, ok := strings.CutPrefix(key, prefix)
@@ -203,6 +209,9 @@ func (c *checker) mayStay(key string) bool {
 	p := c.ownerOf(key)
 	if p == nil {
 		return false
+	}
+	if p.erasure.tombed {
+		return true // it came after the sweep
 	}
 	folder, id, _ := strings.Cut(strings.TrimPrefix(key, p.root+"/"), "/")
 	return folder != mailFolder || c.beside[p.root+"/"+doneFolder+"/"+id] != nil

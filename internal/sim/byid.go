@@ -33,6 +33,7 @@ type byID struct {
 
 	made  bool // it is on disk
 	never bool // somebody was told that it never will be made
+	gone  bool // its player was erased meanwhile
 }
 
 func (b *byID) ops() []profile.Op {
@@ -75,7 +76,7 @@ func (w *world) changeByID(in *instance) {
 
 // changed checks what the one who made a change was told.
 func (w *world) changed(b *byID, done profile.Changed, err error) {
-	for _, known := range []error{profile.ErrConditionFailed, profile.ErrPending, profile.ErrNotDurable, session.ErrNotFound} {
+	for _, known := range []error{profile.ErrConditionFailed, profile.ErrPending, profile.ErrNotDurable, session.ErrNotFound, session.ErrErased} {
 		if errors.Is(err, known) {
 			w.trace.add("%s ends: %v", w.current, known)
 			b.never = b.never || known == profile.ErrConditionFailed
@@ -84,7 +85,7 @@ func (w *world) changed(b *byID, done profile.Changed, err error) {
 		}
 	}
 	w.heard(err)
-	if err != nil {
+	if err != nil || b.gone {
 		return
 	}
 	last, bad := strconv.ParseInt(string(done.Results[len(done.Results)-1]), 10, 64)

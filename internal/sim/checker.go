@@ -144,9 +144,11 @@ func (c *checker) applied(in *instance, b *driver.Batch) error {
 	for i := range b.Writes {
 		w := &b.Writes[i]
 		var ps []*player
+		ps = nil
 		switch p := c.byRoot[w.Key]; {
 		case p != nil:
-			ps, err = []*player{p}, c.rootWritten(in, p, w.Value)
+			err = c.rootWritten(in, p, w.Value)
+			ps = p.touched()
 		case strings.HasPrefix(w.Key, leasePrefix):
 			ps, err = c.leaseWritten(in, b.ID, w)
 		case strings.HasPrefix(w.Key, journalPrefix):
@@ -294,9 +296,15 @@ func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
 	if err != nil {
 		return err
 	}
+	if r.Erased {
+		return c.entombed(in, p, &r)
+	}
 	u, got, err := c.find(p, r.Data)
 	if err != nil {
 		return fmt.Errorf("root: %w", err)
+	}
+	if err := c.unerased(p, u); err != nil {
+		return err
 	}
 	old := p.stored
 	p.writes++
@@ -476,7 +484,7 @@ func (g *group) whole() error {
 	}
 	n := 0
 	for _, u := range g.parts {
-		if u.within(u.p.durable) {
+		if u.erased > 0 || u.within(u.p.durable) {
 			n++
 		}
 	}
@@ -518,7 +526,7 @@ func (c *checker) lossExcused(p *player, t *taking) bool {
 
 // kept checks what a caller was told: that an update is on disk.
 func (c *checker) kept(u *update, what string) error {
-	if !u.within(u.p.durable) {
+	if u.erased == 0 && !u.within(u.p.durable) {
 		return fmt.Errorf("%s was told that update %v is kept, but %v is the last that is", what, u, u.p.durable)
 	}
 	return nil
@@ -526,7 +534,7 @@ func (c *checker) kept(u *update, what string) error {
 
 // saved checks that an update is in the root on disk.
 func (c *checker) saved(u *update, what string) error {
-	if h := u.p.stored.head; h == nil || !u.within(h) {
+	if h := u.p.stored.head; u.erased == 0 && u != u.p.origin && (h == nil || !u.within(h)) {
 		return fmt.Errorf("%s was told that update %v is saved, but the root holds %v", what, u, h)
 	}
 	return c.kept(u, what)
@@ -535,7 +543,7 @@ func (c *checker) saved(u *update, what string) error {
 // released checks that a session that ended well has left its player with all
 // its changes in the root, and without its lock.
 func (c *checker) released(u *update, session, what string) error {
-	if u.p.stored.session == session {
+	if u.p.stored.session == session && u.erased == 0 {
 		return fmt.Errorf("%s was told that %v is released, but session %s still holds it", what, u.p.key, session)
 	}
 	return c.saved(u, what)

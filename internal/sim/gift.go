@@ -15,6 +15,7 @@ type gift struct {
 	stored bool      // its message has been in the database
 	asked  time.Time // until when its message is to live; zero: as long as messages do
 	until  time.Time // until when it does, once that is known
+	gone   bool      // the one who was to have it was erased, or never gave it
 }
 
 // giver returns the player who gives it, or nil.

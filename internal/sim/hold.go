@@ -88,7 +88,7 @@ func (h *hold) close(ctx context.Context) error {
 
 // notOpened checks the reason for which an Open failed.
 func (w *world) notOpened(err error) {
-	if w.calm && w.current.until.IsZero() && !errors.Is(err, session.ErrClosed) && !errors.Is(err, session.ErrLost) {
+	if w.calm && w.current.until.IsZero() && !errors.Is(err, session.ErrErased) && !errors.Is(err, session.ErrClosed) && !errors.Is(err, session.ErrLost) {
 		w.fail(fmt.Errorf("%v failed in a healthy world: %w", w.current, err))
 	}
 }

@@ -80,6 +80,9 @@ func (in *instance) takeGift(tx *profile.Tx, m *profile.Message) (json.RawMessag
 		return nil, err
 	}
 	to := in.w.check.byRoot[tx.Profile().Key().String()]
+	if birth := tx.Profile().Session().Birth(); !m.For.IsZero() && m.For != birth {
+		in.w.report(fmt.Errorf("%s handles gift %s to the profile of birth %v on %v of birth %v", in.name, m.ID, m.For, to.key, birth))
+	}
 	d := deed{what: m.ID, players: []*player{to}, numbers: []int{l.update}, on: []int{int(headOf.Get(tx))}, take: func(w *world, on []*update) {
 		w.accepted(in, w.check.giftOf(m.ID), l.update, on[0])
 	}}

@@ -19,6 +19,7 @@ type update struct {
 	text    string  // content.String
 	group   *group  // nil: it was made alone
 	never   bool    // it is of a trade that, as somebody was told, never happens
+	erased  int     // it was durable, and gone with this erasure of its player; 0: it is not
 }
 
 // group is the updates of several players that were made as one.
@@ -43,6 +44,7 @@ type player struct {
 	byID      []*byID
 	counter   int64     // of the changes by id that are on disk
 	coming    []*update // of trades, that may yet come into a session's memory
+	erasure   erasure
 }
 
 // stored is a player's root as it is in the database.

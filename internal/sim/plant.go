@@ -56,13 +56,22 @@ const (
 	ForgottenTrade Plant = "an adoption forgotten after a lost verdict"
 	// StaleThaw: the news of an older trade end a newer freeze.
 	StaleThaw Plant = "a stale thaw"
+	// BareSweep: what belonged to a player who was erased is deleted whatever has come
+	// in his place.
+	BareSweep Plant = "a sweep that does not check the tombstone"
+	// LockedTombstone: a tombstone keeps the lock of the root that it replaces.
+	LockedTombstone Plant = "a tombstone that keeps the lock"
+	// LateOutbox: what an owner attached is written though its player was erased.
+	LateOutbox Plant = "an outbox that lands after the erasure"
+	// LostLegacy: what a player had sent before he was erased is lost.
+	LostLegacy Plant = "what the erased had sent is lost"
 )
 
 // Plants are all bugs that can be planted.
 var Plants = []Plant{
 	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup,
 	BareSave, BareTakeOver, NoMarker, UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant,
-	UnsavedFreeze, ForgottenTrade, StaleThaw,
+	UnsavedFreeze, ForgottenTrade, StaleThaw, BareSweep, LockedTombstone, LateOutbox, LostLegacy,
 }
 
 // plant makes one bug happen, or none.
@@ -92,6 +101,7 @@ func (pl *plant) sent(w *world, k *call) driver.Group {
 			pl.bend(w, k, b, &b.Writes[j])
 		}
 		b.Writes = slices.DeleteFunc(b.Writes, func(wr driver.Write) bool { return pl.drops(w, k, b, &wr) })
+		pl.erasing(w, b)
 	}
 	return g
 }

@@ -42,6 +42,10 @@ func (w *world) act(in *instance) {
 		w.trade(in)
 		return
 	}
+	if w.chance(w.shape.erase) {
+		w.erase(in, w.somebody())
+		return
+	}
 	n := w.rng.IntN(100)
 	switch {
 	case n < 5:
@@ -269,7 +273,7 @@ func (w *world) save(h *hold) {
 				return
 			}
 			w.fail(w.check.saved(u, w.current.name))
-			if u.p.stored.lazy < lazy {
+			if u.erased == 0 && u.p.stored.head != nil && u.p.stored.lazy < lazy {
 				w.fail(fmt.Errorf("%s was told that lazy value %d is saved, the root has %d", w.current, lazy, u.p.stored.lazy))
 			}
 		}
@@ -300,7 +304,7 @@ func (w *world) patience() time.Duration {
 
 // peek reads a player without its lock.
 func (w *world) peek(in *instance, p *player) {
-	floor, existed := p.durable, p.stored.exists
+	floor, existed, answered := p.durable, p.stored.exists, p.erasure.answered
 	w.begin(in, w.patience(), "peek "+p.key.ID, func(ctx context.Context) func() {
 		v, err := in.srv.Peek(ctx, p.key)
 		return func() {
@@ -313,18 +317,21 @@ func (w *world) peek(in *instance, p *player) {
 			case errors.Is(err, session.ErrNotFound):
 				w.fail(fmt.Errorf("%s: %w, but it is there", w.current, err))
 			case err == nil:
-				w.peeked(p, v, floor)
+				w.peeked(p, v, floor, answered)
 			}
 		}
 	})
 }
 
 // peeked checks that a reader sees what is durable, and nothing else.
-func (w *world) peeked(p *player, v *session.View, floor *update) {
+func (w *world) peeked(p *player, v *session.View, floor *update, answered int) {
 	u, _, err := w.check.find(p, v.Document.AppendJSON(nil))
 	switch {
 	case err != nil:
 		w.fail(fmt.Errorf("%s: %w", w.current, err))
+	case u.erased > 0 && u.erased <= answered:
+		w.fail(fmt.Errorf("%s saw update %v, and somebody had been told that it was erased", w.current, u))
+	case u.erased > 0 || floor.erased > 0:
 	case !floor.within(u) || !u.within(p.durable):
 		w.fail(fmt.Errorf("%s saw update %v; %v was durable before and %v is now", w.current, u, floor, p.durable))
 	}

@@ -69,7 +69,7 @@ func (w *world) mail(in *instance) {
 // sendAgain sends what a server has sent before, with the same id, unless its
 // time is over.
 func (w *world) sendAgain(in *instance, g *gift) {
-	if g.from != nil || !g.asked.IsZero() && g.asked.Sub(in.srv.Now()) < 2*profile.MinMessageLife {
+	if g.gone || g.from != nil || !g.asked.IsZero() && g.asked.Sub(in.srv.Now()) < 2*profile.MinMessageLife {
 		return
 	}
 	w.send(in, g)
@@ -104,7 +104,7 @@ func (w *world) send(in *instance, g *gift) {
 				return
 			}
 			w.heard(err)
-			if err == nil && !g.stored {
+			if err == nil && !g.stored && !g.gone {
 				w.fail(fmt.Errorf("%s was told that it is sent, and it is not in the database", w.current))
 			}
 		}
@@ -113,7 +113,7 @@ func (w *world) send(in *instance, g *gift) {
 
 // deliver waits until a gift has been received.
 func (w *world) deliver(in *instance, g *gift) {
-	if !g.stored {
+	if !g.stored || g.gone {
 		return
 	}
 	w.beginFor(in, g.to, fmt.Sprintf("deliver %s to", g.id), func(ctx context.Context) func() {
@@ -142,6 +142,9 @@ func (w *world) heardOf(err error) {
 
 // delivered checks what a sender was told of his gift.
 func (w *world) delivered(g *gift, result string, err error) {
+	if g.gone {
+		return
+	}
 	st, bad := w.check.stateOf(g)
 	w.fail(bad)
 	over := w.check.over(g)

@@ -26,6 +26,7 @@ type purchase struct {
 	seen   []*player // for whom it was delivered
 	owner  *player   // whose it is, as its record tells
 	rank   int       // how far it has come
+	erased bool      // its player was erased: nobody has it any more, whatever its record says yet
 	calls  int       // of its product's functions; the world's mu guards it
 }
 
@@ -33,11 +34,10 @@ type purchase struct {
 const (
 	productName   = "coins"
 	receiptPrefix = "~receipt/"
-	receiptFolder = "receipt"
 )
 
 // ranks are the states of a purchase in their order. 0: nobody has seen it.
-var ranks = map[string]int{"claimed": 1, "granted": 2, "refunded": 3}
+var ranks = map[string]int{"claimed": 1, "granted": 2, "refunded": 3, "spent": 4}
 
 // storedReceipt is the record of a purchase.
 type storedReceipt struct {
@@ -175,7 +175,9 @@ func (w *world) grant(in *instance, b *purchase, p *player) {
 				w.fail(fmt.Errorf("%s was told %s, but the record is at %d, %s it: %v", w.current, r.State, rank, p.key, b.owner == p))
 			case errors.Is(err, receipt.ErrOtherPlayer) && b.owner == p:
 				w.fail(fmt.Errorf("%s was told: %w", w.current, err))
-			case errors.Is(err, receipt.ErrRefunded) && rank != 3:
+			case errors.Is(err, receipt.ErrSpent) && !b.erased && b.owner != p:
+				w.fail(fmt.Errorf("%s was told: %w, but nobody was erased", w.current, err))
+			case errors.Is(err, receipt.ErrRefunded) && rank < 3:
 				w.fail(fmt.Errorf("%s was told: %w, but the record is at %d", w.current, err, rank))
 			}
 		}
@@ -193,7 +195,7 @@ func (w *world) refund(in *instance, b *purchase) {
 		_, err := in.book.Refund(ctx, b.paid(p), "the simulation wants it")
 		return func() {
 			w.bought(err)
-			if err == nil && b.rank != 3 {
+			if err == nil && b.rank < 3 {
 				w.fail(fmt.Errorf("%s was told that it is refunded, but the record is at %d", w.current, b.rank))
 			}
 		}
@@ -202,7 +204,7 @@ func (w *world) refund(in *instance, b *purchase) {
 
 // bought traces what a shop was told.
 func (w *world) bought(err error) {
-	for _, known := range []error{receipt.ErrNotProcessed, receipt.ErrOtherPlayer, receipt.ErrRefunded, session.ErrNotFound} {
+	for _, known := range []error{receipt.ErrNotProcessed, receipt.ErrOtherPlayer, receipt.ErrRefunded, session.ErrNotFound, receipt.ErrSpent, session.ErrErased} {
 		if errors.Is(err, known) {
 			w.trace.add("%s ends: %v", w.current, known)
 			return
@@ -228,7 +230,7 @@ func (c *checker) checkPurchases(p *player, waiting []storedWrite) error {
 			return err
 		}
 		for _, q := range b.seen {
-			if has := q.durable.content.got(b.id); has != (b.owner == q && r.State == "granted") {
+			if has := q.durable.content.got(b.id); has != (b.owner == q && r.State == "granted" && !b.erased) {
 				return fmt.Errorf("purchase %s: %v has it: %v, its record is %+v", b.id, q.key, has, r)
 			}
 		}
@@ -240,6 +242,9 @@ func (c *checker) checkPurchases(p *player, waiting []storedWrite) error {
 // not change.
 func (b *purchase) move(owner *player, state string) error {
 	rank := ranks[state]
+	if state == "spent" {
+		owner = b.owner
+	}
 	if rank < b.rank || b.owner != nil && owner != b.owner {
 		return fmt.Errorf("purchase %s, delivered for %d players, was at %d, and is %q of another one", b.id, len(b.seen), b.rank, state)
 	}
@@ -258,7 +263,9 @@ func (c *checker) keepReceipt(b *driver.Batch, w *driver.Write) ([]*player, erro
 	if err := json.Unmarshal(w.Value, &r); err != nil {
 		return nil, fmt.Errorf("read the record %s: %w", w.Key, err)
 	}
-	if owner := c.byRoot[r.Owner]; !creates(w) && (owner == nil || !moves(b, owner)) {
+	if r.State == "spent" && bought.owner != nil && (bought.owner.erasure.tombed || creates(w)) {
+		bought.erased = true // also if it was claimed when the tombstone was there
+	} else if owner := c.byRoot[r.Owner]; !creates(w) && (owner == nil || !moves(b, owner)) {
 		return nil, fmt.Errorf("%s was written in a commit that does not move its player's root", w.Key)
 	}
 	c.beside.write(storedWrite{w.Key, w.Value, formOf(w)})

@@ -35,11 +35,12 @@ type shape struct {
 	freezeLimit              time.Duration // of profile.Options
 	patience                 time.Duration // FreezePatience of them
 	hot                      bool          // few players are wanted by everybody
+	erase                    float64       // chance that an act erases somebody
 }
 
-// steady reports whether nobody steals: then a server knows when it may no
+// steady reports whether nobody steals or erases: then a server knows when it may no
 // longer be the owner, whatever the database's clock does.
-func (s *shape) steady() bool { return s.steal == 0 }
+func (s *shape) steady() bool { return s.steal == 0 && s.erase == 0 }
 
 func drawShape(r *rand.Rand) shape {
 	between := func(a, b int) int { return a + r.IntN(b-a+1) }
@@ -88,6 +89,7 @@ func drawShape(r *rand.Rand) shape {
 	if s.shop > 0 {
 		s.group = 1 // who grants commits as soon as he is told: whether with others would be left to chance
 	}
+	s.erase = rate(0.35, 0.04)
 	return s
 }
 

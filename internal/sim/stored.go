@@ -25,7 +25,9 @@ type storedRoot struct {
 		Session  string `json:"session"`
 		Position uint64 `json:"position"`
 	} `json:"lock"`
-	Data json.RawMessage `json:"data"`
+	Data   json.RawMessage `json:"data"`
+	Erased bool            `json:"erased"`
+	Sweep  string          `json:"sweep"`
 }
 
 // storedLease is a lease entry.
