@@ -28,8 +28,10 @@
 //	Lapis         data in an envelope with migrationVersion, lastCompatibleVersion and
 //	              lockId; keys as the game chose
 //	Plain         the table is the data: what a game writes without a module, or with
-//	              one that adds nothing, as Suphi's DataStore module does while its
-//	              Compress is off; keys as the game chose
+//	              one that adds nothing to it: PlayerData.Server, the sample of Roblox
+//	              itself, whose SessionLockedDataStoreWrapper locks in the metadata
+//	              (lockId), and Suphi's DataStore module while its Compress is off;
+//	              keys as the game chose
 //
 // # Tables as JSON
 //

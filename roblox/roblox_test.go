@@ -94,6 +94,14 @@ func TestDecode(t *testing.T) {
 			roblox.Lapis, roblox.Entry{Key: "42", Deleted: true}, nil,
 			roblox.Record{},
 		},
+		"SessionLockedDataStoreWrapperLocksInTheMetadata": {
+			roblox.Plain, roblox.Entry{Key: "42", Value: []byte(`{"coins":5}`), Metadata: []byte(`{"lockId":"{AB-1}"}`)}, nil,
+			roblox.Record{Fields: object(`{"coins":5}`), Lock: "{AB-1}"},
+		},
+		"SessionLockedDataStoreWrapperStoresNil": {
+			roblox.Plain, roblox.Entry{Key: "42", Value: []byte(`"<nil>"`), Metadata: []byte(`{"lockId":"x","rank":1}`)}, nil,
+			roblox.Record{Lock: "x", Owned: []string{"metadata"}},
+		},
 		"MetadataAreTheGames": {
 			roblox.Nexus, roblox.Entry{Key: "PlayerList$42", Value: []byte(`{}`), Metadata: []byte(`{"rank":"gold"}`)}, nil,
 			roblox.Record{Fields: object(`{}`), Owned: []string{"metadata"}},
