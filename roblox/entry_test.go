@@ -144,3 +144,35 @@ func check(t *testing.T, form roblox.Form, value []byte, r *roblox.Record) {
 		t.Fatalf("Decode(%q) gave %q, and from that again %q, %v", value, fields, twice, err)
 	}
 }
+
+// FuzzParseEntry looks for lines that are taken and are no entry, or that Place and
+// Decode cannot deal with.
+func FuzzParseEntry(f *testing.F) {
+	for _, s := range []string{
+		`{"key":"PlayerList$1","value":{"n":1},"createdTime":1714557600000,"userIds":[1,"2"]}`, `{"key":"1","deleted":true,"metadata":{"lockId":"x"}}`,
+		`{"path":"universes/5/ordered-data-stores/DATA%2F42/scopes/global/entries/7","value":7}`, `{"key":"7","store":"DATA/42","value":7,"ordered":true}`,
+		`{"path":"universes/5/data-stores/S/entries/%zz","value":null,"state":"DELETED"}`, "\ufeff{}", `{"key":"1","value":1,"updatedTime":9e18}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		e, err := roblox.ParseEntry(text)
+		if err != nil {
+			if !errors.Is(err, roblox.ErrForm) {
+				t.Fatalf("ParseEntry(%q) = %v, which is no ErrForm", text, err)
+			}
+			return
+		}
+		if e.Key == "" || len(e.Value) == 0 && !e.Deleted {
+			t.Fatalf("ParseEntry(%q) = %+v, without key or value", text, e)
+		}
+		for _, form := range []roblox.Form{roblox.Nexus, roblox.ProfileStore, roblox.DataStore2, roblox.Lapis, roblox.Plain} {
+			if p, err := form.Place(e, nil); err == nil && p.ID == "" || err != nil && !errors.Is(err, roblox.ErrForm) {
+				t.Fatalf("%s.Place(%q) = %+v, %v", form, text, p, err)
+			}
+			if _, err := form.Decode(e, nil); err != nil && !errors.Is(err, roblox.ErrForm) {
+				t.Fatalf("%s.Decode(%q) = %v, which is no ErrForm", form, text, err)
+			}
+		}
+	})
+}
