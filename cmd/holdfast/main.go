@@ -17,6 +17,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/holdfast-games/holdfast/store"
 )
 
 // cli is the command line: one field for each command, whose type has a method
@@ -35,6 +37,7 @@ type cli struct {
 	Mail     mailCmd     `cmd:"" help:"Show players' mail and dead letters; send mail."`
 	Grant    grantCmd    `cmd:"" help:"Show what is given to every player once; make or cancel it."`
 	Slots    slotsCmd    `cmd:"" help:"Show players' save slots; switch, rename, delete or undelete one."`
+	Rank     rankCmd     `cmd:"" help:"Show rankings; give players' fields a place in them."`
 	Feed     feedCmd     `cmd:"" help:"Tell what servers change, as it happens."`
 	Export   exportCmd   `cmd:"" help:"Write players as JSON."`
 	Archive  archiveCmd  `cmd:"" help:"Write everything of one player into one file."`
@@ -83,7 +86,7 @@ func (e *env) run(ctx context.Context, args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("holdfast"),
 		kong.Description("Looks after a Holdfast database: the players' data, their versions and their locks."),
-		kong.Vars{"engines": engineForms(e.engines)},
+		kong.Vars{"engines": engineForms(e.engines), "maxStandings": fmt.Sprint(store.MaxStandings)},
 		kong.Writers(e.out, e.err),
 		kong.Exit(func(n int) { exited, code = true, n }),
 		kong.Help(printHelp),
