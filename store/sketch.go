@@ -30,19 +30,19 @@ import (
 // it was counted. A scan counts at the marks of the one before, so it knows exactly
 // by how much their ranks have changed, and in which time: the largest share by which
 // any changed in a second is the drift. A sketch is used until, at that drift, a rank
-// can be wrong by driftMost; from a quarter of that on a new one is made. If nobody
-// has asked for so long that it is older, or there is none yet, who asks waits for a
+// can be wrong by driftMost, which is half of what is promised, as a rush may grow;
+// from a quarter of that on a new one is made. If nobody has asked for so long that it is older, or there is none yet, who asks waits for a
 // scan. While hardly anything moves, a sketch is used for maxAge at most, in which a
 // rush may begin that no scan has seen.
 //
 // A scan takes a while itself, and a fifth of a connection is not much: if ranks
-// change by more than driftMost within the time of two scans, answers can be wrong by
-// as much as that.
+// change by more than 1% within the time of two scans, or suddenly several times as
+// fast as when the last one was made, answers can be wrong by as much as that.
 const (
 	nearRows  = 20_000
 	markStep  = 4_000
-	driftMost = 0.01
-	firstAge  = time.Second // of a sketch whose drift is not known
+	driftMost = 0.005
+	firstAge  = 250 * time.Millisecond // of a sketch whose drift is not known
 	maxAge    = 10 * time.Second
 	rest      = 4 // times as long as a scan took before the next begins
 )

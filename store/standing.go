@@ -35,7 +35,7 @@ func (r *Ranking) Top(ctx context.Context, n int) ([]Standing, error) {
 // Rank returns at which place a member stands, or ErrNotFound. The rank is exact
 // for the first 10,000. Beyond, it is within 1% of the true one, unless so many
 // members move that the ranks there change by more than that within the time of two
-// counts, of which one takes about 0.2 seconds for each million members; see the
+// counts, or suddenly several times as fast as before; a count takes about 0.2 seconds for each million members; see the
 // package's comment. Usually it takes some milliseconds; the first call for a member
 // beyond the first 20,000, or one after a pause, waits for such a count.
 func (r *Ranking) Rank(ctx context.Context, member string) (Standing, error) {
