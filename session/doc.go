@@ -20,6 +20,7 @@
 //	~erased/<kind>/<id>              an erasure that is not swept yet: see erase.go
 //	~unfinished                      a copy into this database is not whole yet: no lease is taken
 //	~confirm                         written by package store
+//	~ranked/<kind>/…/<score>/<id>    the row of a root in a ranking: see ranked.go
 //
 // What lies beside a root, under <kind>/<id>/ or elsewhere, belongs to the
 // packages above. This one writes it with the root, as it is told to by
@@ -62,6 +63,15 @@
 // its data holds. Unlocked roots have none, as they hold everything. A root also
 // has a revision, which counts the updates that were ever made of its data, lazy
 // ones aside; and, if they were given, the reasons of those that are new in it.
+//
+// # Rows in rankings
+//
+// A field may feed a ranking ([OpenOptions.Ranked]). The root then says which does,
+// and the score of the row that there is, and every commit that writes the root's
+// data, whoever makes it and knowing no schema, moves the row along: a save, a
+// taking of the lock, a take-over, a settling, an exchange. Nothing is journalled for
+// it, and no update causes a save for its sake. [Server.Rerank] does the same for
+// those whom nobody opens.
 //
 // # The journal
 //
