@@ -203,7 +203,7 @@ func (c *checker) expects(p *player) bool {
 // mayStay reports whether an entry is one that belongs to a player and stays when
 // all servers have closed.
 func (c *checker) mayStay(key string) bool {
-	if strings.HasPrefix(key, receiptPrefix) {
+	if strings.HasPrefix(key, receiptPrefix) || strings.HasPrefix(key, rowsPrefix) {
 		return true
 	}
 	p := c.ownerOf(key)

@@ -201,6 +201,7 @@ func (w *world) commit(k *call, keep bool) ([]driver.Outcome, error) {
 		if len(res[i].Refused) == 0 {
 			trades := w.check.trades
 			w.fail(w.check.applied(k.in, &g.Batches[i]))
+			w.fail(w.checkRows(&g.Batches[i]))
 			if w.check.trades > trades {
 				w.trace.add("%s trades across servers", k.in.name)
 			}

@@ -54,6 +54,8 @@
 //   - a purchase is its first player's for ever; he has what he bought if and only if
 //     the record says so, and a purchase that was refunded never comes back;
 //   - a change by id is made once, or never if somebody was told so;
+//   - a player's row in a ranking is what his root calls for, and there is no other, after
+//     each commit of a root, whoever made it;
 //   - a trade across servers stands on all that was durable of each player, and is
 //     durable for all of them or for none, as was told to who made it; every owner
 //     takes it over;

@@ -31,7 +31,8 @@ type ending struct {
 
 func (in *instance) openOptions(steal string) *session.OpenOptions {
 	return &session.OpenOptions{
-		Steal: steal,
+		Steal:  steal,
+		Ranked: rankedOf,
 		Ended: func(s *session.Session, err error) {
 			in.w.mu.Lock()
 			in.w.inbox.ends = append(in.w.inbox.ends, ending{in, s, err})

@@ -65,13 +65,17 @@ const (
 	LateOutbox Plant = "an outbox that lands after the erasure"
 	// LostLegacy: what a player had sent before he was erased is lost.
 	LostLegacy Plant = "what the erased had sent is lost"
+	// EarlyRow: a row shows what its player's server has in memory.
+	EarlyRow Plant = "a row from memory"
+	// StaleRow: a row that has moved stays where it was too.
+	StaleRow Plant = "an old row is not deleted"
 )
 
 // Plants are all bugs that can be planted.
 var Plants = []Plant{
-	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup,
-	BareSave, BareTakeOver, NoMarker, UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant,
-	UnsavedFreeze, ForgottenTrade, StaleThaw, BareSweep, LockedTombstone, LateOutbox, LostLegacy,
+	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup, BareSave, BareTakeOver, NoMarker,
+	UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant, UnsavedFreeze, ForgottenTrade, StaleThaw,
+	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow,
 }
 
 // plant makes one bug happen, or none.
@@ -99,6 +103,7 @@ func (pl *plant) sent(w *world, k *call) driver.Group {
 		b := &g.Batches[i]
 		for j := range b.Writes {
 			pl.bend(w, k, b, &b.Writes[j])
+			pl.bendRow(w, k, &b.Writes[j])
 		}
 		b.Writes = slices.DeleteFunc(b.Writes, func(wr driver.Write) bool { return pl.drops(w, k, b, &wr) })
 		pl.erasing(w, b)
@@ -110,6 +115,9 @@ func (pl *plant) sent(w *world, k *call) driver.Group {
 func (pl *plant) drops(w *world, k *call, b *driver.Batch, wr *driver.Write) bool {
 	if pl.what == BareGrant {
 		return strings.HasPrefix(wr.Key, receiptPrefix) && !creates(wr)
+	}
+	if pl.what == StaleRow {
+		return wr.Delete && strings.HasPrefix(wr.Key, rowsPrefix)
 	}
 	p := w.check.ownerOf(wr.Key)
 	if p == nil {

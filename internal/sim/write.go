@@ -93,7 +93,7 @@ func (c change) write(tx *session.Tx, lazy bool) error {
 
 // The schema of the players of worlds whose games use profiles.
 var (
-	headOf   = profile.Int(headField, 0)
+	headOf   = profile.Int(headField, 0, profile.Ranked(rankingName))
 	lazyOf   = profile.Int(lazyField, 0, profile.Lazy())
 	bagOf    = profile.Map[any](bagField)
 	coinsOf  = profile.Int(coinsField, 0)
