@@ -67,6 +67,7 @@ var measurements = []measurement{
 	{[]string{"trade.here"}, (*run).tradesHere},
 	{[]string{"trade.across"}, (*run).tradesAcross},
 	{[]string{"purchase.64", "purchase.256"}, (*run).purchases},
+	{[]string{"rank.top", "rank.rank"}, (*run).ranks},
 	{[]string{"takeover", "takeover.lost"}, (*run).takeOver},
 	{[]string{"contention"}, (*run).contention},
 	{[]string{"memory.profile"}, (*run).memory},
@@ -168,6 +169,7 @@ type sizes struct {
 	round    time.Duration // of throughput
 	loops    int           // turns of something that takes nanoseconds
 	players  int           // of throughput
+	members  int           // of a ranking
 	crowd    int           // profiles that are loaded beside the one that is measured
 	fleet    int           // profiles that are loaded at the same time
 	samples  int           // of a latency
@@ -179,8 +181,8 @@ type sizes struct {
 }
 
 var (
-	full  = sizes{rounds: 5, round: 2 * time.Second, loops: 5_000, players: 20_000, crowd: 10_000, fleet: 100_000, samples: 2_000, kills: 3, leases: 500, watch: 15 * time.Second, snapshot: 5 * time.Minute, autosave: 20 * time.Second}
-	quick = sizes{rounds: 1, round: 100 * time.Millisecond, loops: 100, players: 300, crowd: 300, fleet: 2_000, samples: 40, kills: 1, leases: 20, watch: 1200 * time.Millisecond, snapshot: 500 * time.Millisecond, autosave: time.Second}
+	full  = sizes{rounds: 5, round: 2 * time.Second, loops: 5_000, players: 20_000, members: 1_000_000, crowd: 10_000, fleet: 100_000, samples: 2_000, kills: 3, leases: 500, watch: 15 * time.Second, snapshot: 5 * time.Minute, autosave: 20 * time.Second}
+	quick = sizes{rounds: 1, round: 100 * time.Millisecond, loops: 100, players: 300, members: 25_000, crowd: 300, fleet: 2_000, samples: 40, kills: 1, leases: 20, watch: 1200 * time.Millisecond, snapshot: 500 * time.Millisecond, autosave: time.Second}
 )
 
 // run is one run of measurements.

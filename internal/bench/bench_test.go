@@ -16,7 +16,7 @@ import (
 
 // small are sizes with which a measurement takes no longer than it must.
 var small = sizes{
-	rounds: 1, round: 5 * time.Millisecond, loops: 5, players: 40, crowd: 10, fleet: 60, samples: 8,
+	rounds: 1, round: 5 * time.Millisecond, loops: 5, players: 40, members: 3_000, crowd: 10, fleet: 60, samples: 8,
 	kills: 1, leases: 5, watch: 60 * time.Millisecond, snapshot: 10 * time.Millisecond, autosave: time.Second,
 }
 
