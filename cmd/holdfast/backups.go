@@ -43,7 +43,8 @@ func (im *importer) fill(s *session.Session, it *item, doc *document.Document, f
 }
 
 // mayGoOn reports whether a player who exists with other data may be one whose
-// import was interrupted between two backups. Err is why he was not admitted.
+// import was interrupted between two backups. Err is why he was not admitted. What
+// a dead server has left in its journal is known once the player was opened.
 func (im *importer) mayGoOn(it *item, err error) bool {
 	if it.moved == nil || len(it.moved.older) == 0 || !errors.Is(err, errExists) {
 		return false
@@ -52,16 +53,18 @@ func (im *importer) mayGoOn(it *item, err error) bool {
 	if err != nil {
 		return false
 	}
+	if v.Holder != nil {
+		return !living(v.Holder)
+	}
 	_, ok := im.goesOn(it, v.Document)
 	return ok
 }
 
 // goesOn reports whether a player has what a backup holds because an import with
 // the same reason put it there and came no further, and which backup is next. So
-// the last act of an operator must be that import's: who was restored to an older
-// backup since stays as he is. And the data must be that backup's or, since a
-// change may be in the journal before it is a version, a later one's: who has
-// played since stays too.
+// the last act that has a reason must be that import's: who was restored to an
+// older backup since stays as he is. And the data must be that backup's, or a later
+// one's: who has played since stays too.
 func (im *importer) goesOn(it *item, now *document.Document) (int, bool) {
 	m := it.moved
 	if m == nil || len(m.older) == 0 {
@@ -80,24 +83,33 @@ func (im *importer) goesOn(it *item, now *document.Document) (int, bool) {
 	return 0, false
 }
 
-// lastBackup returns the number of the backup that a player's newest marked
-// version holds, if it is an import's with this reason.
+// without is how many versions without a reason lastBackup looks past: those that
+// locks and releases have made since.
+const without = 8
+
+// lastBackup returns the number of the backup that is the last act upon a player,
+// if that is an import's with this reason.
 func (im *importer) lastBackup(key session.Key) (int64, bool) {
 	list, err := im.rd.Versions(im.db.ctx, key)
 	if err != nil {
 		return 0, false
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		if !list[i].Marked {
-			continue
-		}
+	for i := len(list) - 1; i >= max(0, len(list)-without); i-- {
 		v, err := im.rd.ReadVersion(im.db.ctx, key, list[i].Version)
 		if err != nil {
 			return 0, false
 		}
-		number, ok := strings.CutPrefix(v.Reason, im.cmd.Reason+": backup ")
-		n, err := strconv.ParseInt(number, 10, 64)
-		return n, ok && err == nil
+		if v.Reason == "" {
+			continue
+		}
+		// A take-over may have joined the reasons of several changes.
+		prefix := im.cmd.Reason + ": backup "
+		at := strings.LastIndex(v.Reason, prefix)
+		if at < 0 {
+			return 0, false
+		}
+		n, err := strconv.ParseInt(v.Reason[at+len(prefix):], 10, 64)
+		return n, err == nil
 	}
 	return 0, false
 }

@@ -223,6 +223,7 @@ func apply(s *session.Session, delta document.Delta, reason string) error {
 	if err != nil {
 		return err
 	}
+	tx.Because(reason) // also in the journal, for whoever takes the player over if this ends now
 	for _, c := range inOrder(tx.Document(), delta) {
 		if c.Value == nil {
 			err = tx.Delete(c.Path, false)

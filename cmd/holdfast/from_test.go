@@ -1,11 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/session"
 )
 
 // profileLine is a line of an export of ProfileStore. More goes into MetaData.
@@ -192,6 +198,39 @@ func TestImportBackups(t *testing.T) {
 		if got := fmt.Sprint(w.reasons("player/1", "holdfast import: backup ")); got != "[1 2 3 4 5 6]" {
 			t.Errorf("versions of backups %s, want each once", got)
 		}
+	})
+	t.Run("WhatAKilledImportHadOnlyInItsJournalIsGoneOnFrom", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			dead := &cuttable{DB: kept{w.mem}}
+			g := w.game(dead, session.Options{Name: "holdfast import"})
+			killed := g.open(t, "player/1")
+			doc, err := document.Parse([]byte(`{"coins":10}`), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := apply(killed, document.Diff(snapshot(killed), doc), backupReason("holdfast import", 1)); err != nil {
+				t.Fatal(err)
+			}
+			played := g.open(t, "player/2") // has the same, and from no import
+			set(t, played, "coins", "10")
+			if err := errors.Join(killed.Sync(t.Context()), played.Sync(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			dead.cut.Store(true)
+			g.close(closed())
+			time.Sleep(11 * time.Second)
+			path := export(w, backupLines("1", 1, 3)+backupLines("2", 1, 3))
+			got := w.summary(exitError, "--from", "datastore2", "--main", "DATA", path)
+			if got.Imported != 1 || len(got.Refused) != 1 || got.Refused[0].Key != "player/2" {
+				t.Errorf("import = %+v, want player/1 imported and player/2 refused", got)
+			}
+			w.equal("get", []byte(w.ok("get", "player/1")), []byte(`{"coins":30}`))
+			w.equal("get", []byte(w.ok("get", "player/2")), []byte(`{"coins":10}`))
+			if got := fmt.Sprint(w.reasons("player/1", "holdfast import: backup ")); got != "[1 2 3]" {
+				t.Errorf("versions of backups %s, want each once", got)
+			}
+		})
 	})
 	t.Run("WhoWasChangedOrRestoredSinceStaysAsHeIs", func(t *testing.T) {
 		w := newWorld(t)
