@@ -1,8 +1,10 @@
 package session
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -88,8 +90,8 @@ func decodeRoot(e *driver.Entry) (*root, error) {
 	if e.Damaged != nil {
 		return nil, fmt.Errorf("read root %q: %w", e.Key, e.Damaged)
 	}
-	var r root
-	if err := json.Unmarshal(e.Value, &r); err != nil {
+	r, err := splitRoot(e.Value)
+	if err != nil {
 		return nil, fmt.Errorf("read root %q: %w: %w", e.Key, driver.ErrCorrupt, err)
 	}
 	switch {
@@ -104,6 +106,22 @@ func decodeRoot(e *driver.Entry) (*root, error) {
 		return nil, fmt.Errorf("read root %q: %w: %w", e.Key, driver.ErrCorrupt, err)
 	}
 	return &r, nil
+}
+
+// splitRoot reads the text of a root. The data are its last member, as append writes
+// it, and by far the largest part: they are left for whoever parses them to check, and
+// shared with the text. No string can hold what begins them, as its quotes would be
+// escaped there.
+func splitRoot(text []byte) (r root, err error) {
+	if head, data, ok := bytes.Cut(text, []byte(`,"data":{`)); ok && text[len(text)-1] == '}' {
+		if json.Unmarshal(append(slices.Clip(head), '}'), &r) == nil && r.Data == nil {
+			r.Data = text[len(text)-len(data)-1 : len(text)-1]
+			return r, nil
+		}
+	}
+	r = root{}
+	err = json.Unmarshal(text, &r)
+	return r, err
 }
 
 // document parses the root's data.
