@@ -58,6 +58,7 @@ var measurements = []measurement{
 	{[]string{"profile.read", "profile.update", "profile.update.200KB"}, (*run).profiles},
 	{[]string{"save.single", "save.concurrent", "save.grouped", "save.clients", "save.history", "save.snapshot"}, (*run).saves},
 	{[]string{"load"}, (*run).loads},
+	{[]string{"load.fields"}, (*run).loadFields},
 	{[]string{"append.latency", "append.concurrent"}, (*run).appends},
 	{[]string{"append.fleet"}, (*run).appendFleet},
 	{[]string{"handover.bus"}, (*run).handOverByBus},
