@@ -56,6 +56,8 @@ type measurement struct {
 var measurements = []measurement{
 	{[]string{"disk.fsync"}, (*run).fsync},
 	{[]string{"profile.read", "profile.update", "profile.update.200KB"}, (*run).profiles},
+	{[]string{"inventory.add", "inventory.remove", "inventory.find"}, (*run).inventories},
+	{[]string{"inventory.save"}, (*run).inventorySaves},
 	{[]string{"save.single", "save.concurrent", "save.grouped", "save.clients", "save.history", "save.snapshot"}, (*run).saves},
 	{[]string{"load"}, (*run).loads},
 	{[]string{"load.fields"}, (*run).loadFields},
