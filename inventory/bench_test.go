@@ -18,7 +18,7 @@ func benchName(i int) string { return fmt.Sprintf("item of the north %04d", i) }
 var (
 	benchItems = inventory.NewCatalogue(func() (all []inventory.Item) {
 		for i := range benchStacks {
-			all = append(all, inventory.Item{Name: benchName(i), Stack: 1_000_000})
+			all = append(all, inventory.Item{Name: benchName(i), Stack: 1_000_000, Properties: map[string]any{"quality": 100}})
 		}
 		return all
 	}()...)
@@ -49,7 +49,10 @@ func benchPlayer(b *testing.B, group int) *profile.Profile {
 	}
 	err = p.Update(func(tx *profile.Tx) error {
 		for i := range benchStacks {
-			props := map[string]any{"quality": i % group, "owner": "x"}
+			var props any // those of the item, or others for each stack of it
+			if i%group > 0 {
+				props = map[string]any{"quality": i % group}
+			}
 			if _, err := benchBag.Add(tx, benchName(i/group), 1000, props); err != nil {
 				return err
 			}
@@ -65,8 +68,6 @@ func benchPlayer(b *testing.B, group int) *profile.Profile {
 	s.Unlock()
 	return p
 }
-
-var benchProps = map[string]any{"quality": 0, "owner": "x"}
 
 func BenchmarkInventory(b *testing.B) {
 	bare := make(map[string]int64)
@@ -104,7 +105,7 @@ func BenchmarkInventory(b *testing.B) {
 			})
 		}
 		each("Add", func(p *profile.Profile, item string) error {
-			return p.Update(func(tx *profile.Tx) error { return ignore(benchBag.Add(tx, item, 1, benchProps)) })
+			return p.Update(func(tx *profile.Tx) error { return ignore(benchBag.Add(tx, item, 1, nil)) })
 		})
 		each("Remove", func(p *profile.Profile, item string) error {
 			return p.Update(func(tx *profile.Tx) error { return ignore(benchBag.Remove(tx, item, 1)) })
