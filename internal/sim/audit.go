@@ -150,6 +150,7 @@ func (w *world) checkOpened(in *instance, ps []*player) {
 			w.fail(u.group.whole())
 		}
 	}
+	w.fail(w.check.checkGems())
 }
 
 // checkLeft checks that the servers have left nothing behind but the players,

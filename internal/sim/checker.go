@@ -159,6 +159,11 @@ func (c *checker) applied(in *instance, b *driver.Batch) error {
 		}
 		touched = append(touched, ps...)
 	}
+	if len(touched) > 0 || len(c.rootsIn(b)) > 1 {
+		if err := c.checkSwords(); err != nil {
+			return err
+		}
+	}
 	return c.checkBeside(touched)
 }
 

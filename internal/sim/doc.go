@@ -59,6 +59,8 @@
 //   - a trade across servers stands on all that was durable of each player, and is
 //     durable for all of them or for none, as was told to who made it; every owner
 //     takes it over;
+//   - a unique item that changes hands in a trade is durable with one player, and no
+//     stacks are made or lost by it;
 //   - a session is lost only by a seal or a revocation, and nobody seals whose
 //     own lease has just run out, as when the database was away;
 //   - every wait ends: with its context, or when the world is healthy again;

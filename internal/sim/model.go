@@ -18,6 +18,7 @@ type update struct {
 	content content // of the whole document
 	text    string  // content.String
 	group   *group  // nil: it was made alone
+	gems    int     // that it brought into the world
 	never   bool    // it is of a trade that, as somebody was told, never happens
 	erased  int     // it was durable, and gone with this erasure of its player; 0: it is not
 }

@@ -69,13 +69,15 @@ const (
 	EarlyRow Plant = "a row from memory"
 	// StaleRow: a row that has moved stays where it was too.
 	StaleRow Plant = "an old row is not deleted"
+	// ForgottenRemoval: a game hands a unique item over and keeps it.
+	ForgottenRemoval Plant = "a transfer that forgets to remove"
 )
 
 // Plants are all bugs that can be planted.
 var Plants = []Plant{
 	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup, BareSave, BareTakeOver, NoMarker,
 	UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant, UnsavedFreeze, ForgottenTrade, StaleThaw,
-	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow,
+	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow, ForgottenRemoval,
 }
 
 // plant makes one bug happen, or none.

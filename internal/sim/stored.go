@@ -183,13 +183,13 @@ const (
 // content is a document as the model of a player sees it.
 type content struct {
 	fields  map[string]string
-	objects map[string]map[string]string // by field: bag and got
+	objects map[string]map[string]string // by field: bag, got and items
 	late    string                       // the lazy field's value
 	counter int64
 }
 
 // objectFields are the fields whose elements are changed one by one.
-var objectFields = []string{bagField, gotField}
+var objectFields = []string{bagField, gotField, itemsField}
 
 func (c content) clone() content {
 	n := content{fields: maps.Clone(c.fields), objects: make(map[string]map[string]string), late: c.late, counter: c.counter}

@@ -102,7 +102,15 @@ func (t *trade) share(i int) int {
 
 // run is the trade's function.
 func (t *trade) run(txs []*profile.Tx) error {
-	d := deed{what: t.name, players: t.players, numbers: t.numbers, take: t.hasRun}
+	carried, gems := make([][]change, len(txs)), 0
+	if t.carries() {
+		var err error
+		if carried, gems, err = t.carry(txs); err != nil {
+			return err
+		}
+	}
+	take := func(w *world, on []*update) { t.hasRun(w, on, carried, gems) }
+	d := deed{what: t.name, players: t.players, numbers: t.numbers, take: take}
 	for i, tx := range txs {
 		d.on = append(d.on, int(headOf.Get(tx)))
 		err := errors.Join(
@@ -121,8 +129,9 @@ func (t *trade) run(txs []*profile.Tx) error {
 	return nil
 }
 
-// hasRun registers the updates of a trade whose function has run.
-func (t *trade) hasRun(w *world, on []*update) {
+// hasRun registers the updates of a trade whose function has run, with what it has done
+// to the players' items.
+func (t *trade) hasRun(w *world, on []*update, carried [][]change, gems int) {
 	if t.updates != nil {
 		w.fail(fmt.Errorf("%s ran trade %s twice in one try", t.in.name, t.name))
 		return
@@ -132,10 +141,13 @@ func (t *trade) hasRun(w *world, on []*update) {
 			w.fail(fmt.Errorf("%s ran trade %s on %v for %v", t.in.name, t.name, on[i], p.key))
 			return
 		}
-		u := w.check.make(t.numbers[i], on[i], []change{
+		u := w.check.make(t.numbers[i], on[i], append([]change{
 			{document.Field(coinsField), strconv.Itoa(on[i].content.coins() + t.share(i))},
 			{document.Element(gotField, t.name), strconv.Itoa(t.numbers[i])},
-		})
+		}, carried[i]...))
+		if i == 0 {
+			u.gems = gems
+		}
 		t.updates = append(t.updates, u)
 		p.coming = append(p.coming, u)
 	}
