@@ -210,6 +210,7 @@ func (w *world) commit(k *call, keep bool) ([]driver.Outcome, error) {
 			}
 			res[i].Updated = w.clock.moment(res[i].Updated)
 			w.plant.applied(w, &g.Batches[i], !keep || k.fate.lose)
+			w.plant.sweepLate(w, k, &g.Batches[i])
 		}
 		for j := range res[i].Refused {
 			res[i].Refused[j].Recent = w.plant.recent(res[i].Refused[j].Recent)

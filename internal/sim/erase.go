@@ -18,6 +18,7 @@ type erasure struct {
 	tombed   bool      // there is a tombstone now
 	swept    bool      // which says that nothing is left
 	heirs    []*player // who were touched by the last one
+	awards   []string  // that went with one: the same may be made again
 }
 
 const erasedPrefix = "~erased/"
@@ -65,6 +66,7 @@ func (c *checker) entombed(in *instance, p *player, r *storedRoot) error {
 		u.erased = p.erasure.count
 	}
 	c.bequeath(p)
+	p.erasure.awards = append(p.erasure.awards, p.awards...)
 	p.durable, p.stored, p.counter, p.awards = p.origin, stored{}, 0, nil
 	for _, b := range p.byID {
 		b.made, b.gone = false, true
@@ -135,7 +137,43 @@ func (w *world) swept() bool {
 	return !slices.ContainsFunc(w.check.players, func(p *player) bool { return p.erasure.tombed && !p.erasure.swept })
 }
 
-// erasePlant is what the bugs of erasures do to a batch.
+// again returns an award that went with an erasure, to be made anew, or an empty text.
+func (w *world) again(p *player) string {
+	if len(p.erasure.awards) == 0 || !w.chance(0.5) {
+		return ""
+	}
+	id := p.erasure.awards[w.rng.IntN(len(p.erasure.awards))]
+	if slices.Contains(p.awards, id) {
+		return ""
+	}
+	return id
+}
+
+// sweepLate carries out once more what a sweep has deleted, as a database does that is
+// late, as soon as there is something again. It is the bug of a sweep without a check.
+func (pl *plant) sweepLate(w *world, k *call, b *driver.Batch) {
+	if pl.what != BareSweep {
+		return
+	}
+	for i := range b.Writes {
+		wr := &b.Writes[i]
+		p := w.check.ownerOf(wr.Key)
+		switch {
+		case p == nil:
+		case p.erasure.tombed && wr.Delete:
+			pl.swept[wr.Key] = true
+		case !p.erasure.tombed && !wr.Delete && pl.swept[wr.Key]:
+			delete(pl.swept, wr.Key)
+			pl.extra++
+			late := driver.Batch{ID: pl.id(), Writes: []driver.Write{{Key: wr.Key, Mode: driver.Always, Delete: true}}}
+			if _, err := w.db.Commit(context.Background(), driver.Group{Batches: []driver.Batch{late}}); err == nil {
+				w.fail(w.check.applied(k.in, &late))
+			}
+		}
+	}
+}
+
+// erasing is what the bugs of erasures do to a batch.
 func (pl *plant) erasing(w *world, b *driver.Batch) {
 	switch pl.what {
 	case BareSweep:

@@ -87,11 +87,12 @@ type plant struct {
 	lost     map[driver.Version]struct{} // ids of commits whose answers were lost
 	extra    int                         // commits of the bug's own
 	trade    tradePlant
+	swept    map[string]bool // keys that sweeps have deleted
 }
 
 func newPlant(what Plant) *plant {
 	return &plant{
-		what: what, position: make(map[string]uint64), lost: make(map[driver.Version]struct{}), trade: newTradePlant(),
+		what: what, position: make(map[string]uint64), lost: make(map[driver.Version]struct{}), trade: newTradePlant(), swept: make(map[string]bool),
 	}
 }
 

@@ -24,7 +24,10 @@ func (w *world) award(p *plan) {
 		return
 	}
 	w.values++
-	id := fmt.Sprintf("a%d", w.values)
+	id := w.again(pl)
+	if id == "" {
+		id = fmt.Sprintf("a%d", w.values)
+	}
 	pl.awards = append(pl.awards, id)
 	p.changes = append(p.changes, change{document.Element(gotField, id), strconv.Itoa(w.values)})
 	p.attach = append(p.attach, driver.Write{Key: pl.entry(recordFolder, id), Mode: driver.Always, Value: []byte(strconv.Quote(id))})
