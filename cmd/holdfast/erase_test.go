@@ -120,6 +120,14 @@ func TestErase(t *testing.T) {
 				t.Errorf("erase = %+v, want the guild's entry listed", r)
 			}
 			w.run("erase", "--verify", "player/ann").is(exitError, "tagged", "~store/guilds/g1")
+			w.run("find", "bob").is(exitOK, "guilds", "g1", "ann bob")
+			if found := lines[foundJSON](t, w.ok("find", "zoe", "ann", "--json")); len(found) != 1 || found[0].Key != "g1" || found[0].Bytes != 1 {
+				t.Errorf("find = %+v, want the guild's entry", found)
+			}
+			if found := w.ok("find", "zoe", "--json"); found != "" {
+				t.Errorf("find of nobody = %s", found)
+			}
+			w.run("find", "").is(exitUsage)
 		})
 	})
 }

@@ -38,6 +38,7 @@ type cli struct {
 	Grant    grantCmd    `cmd:"" help:"Show what is given to every player once; make or cancel it."`
 	Slots    slotsCmd    `cmd:"" help:"Show players' save slots; switch, rename, delete or undelete one."`
 	Rank     rankCmd     `cmd:"" help:"Show rankings; give players' fields a place in them."`
+	Find     findCmd     `cmd:"" help:"List the values of named stores that are tagged with a user."`
 	Feed     feedCmd     `cmd:"" help:"Tell what servers change, as it happens."`
 	Export   exportCmd   `cmd:"" help:"Write players as JSON."`
 	Archive  archiveCmd  `cmd:"" help:"Write everything of one player into one file."`
