@@ -451,7 +451,7 @@ func TestFollow(t *testing.T) {
 			w.close(p)
 			f, d := w.follow(b, "alice", nil)
 			w.erase("alice")
-			d.reads("1:", "0: coins 10> peek player/alice: erased")
+			d.reads("1:", "0: coins 10> peek player/alice: player/alice was erased, and what belonged to it is still being deleted: try again in a while")
 			if coins.IsSet(f) || !errors.Is(d.entries[1].Err, session.ErrErased) {
 				w.Errorf("the copy is %s, told %v, want nothing and ErrErased", f.JSON(), d.entries[1].Err)
 			}

@@ -67,7 +67,10 @@ type ErasedError struct {
 }
 
 func (e *ErasedError) Error() string {
-	text := fmt.Sprintf("%v was %v at %s", e.Key, ErrErased, e.At.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("%v was %v", e.Key, ErrErased)
+	if !e.At.IsZero() {
+		text += " at " + e.At.UTC().Format(time.RFC3339)
+	}
 	if !e.Swept {
 		text += ", and what belonged to it is still being deleted: try again in a while"
 	}
