@@ -42,39 +42,33 @@ func (im *importer) fill(s *session.Session, it *item, doc *document.Document, f
 	return im.put(s, doc, backupReason(im.cmd.Reason, m.number(len(m.older))))
 }
 
-// mayGoOn reports whether a player who exists with other data may be one whose
-// import was interrupted between two backups. Err is why he was not admitted. What
-// a dead server has left in its journal is known once the player was opened.
-func (im *importer) mayGoOn(it *item, err error) bool {
+// mayGoOn reports whether a player who exists with other data is one whose import
+// was interrupted between two backups, and from which backup on his data may be.
+// Err is why he was not admitted. It is asked before he is opened, as his lock takes
+// the place of the version that tells: a dead import holds him, or the last act upon
+// him that has a reason is an import's with this one. So who was restored to an
+// older backup since stays as he is.
+func (im *importer) mayGoOn(it *item, err error) (last int64, ok bool) {
 	if it.moved == nil || len(it.moved.older) == 0 || !errors.Is(err, errExists) {
-		return false
+		return 0, false
 	}
 	v, err := im.rd.Peek(im.db.ctx, it.key)
-	if err != nil {
-		return false
+	switch {
+	case err != nil, living(v.Holder):
+		return 0, false
+	case v.Holder != nil && strings.HasPrefix(v.Holder.Server, importServer):
+		return 0, true
 	}
-	if v.Holder != nil {
-		return !living(v.Holder)
-	}
-	_, ok := im.goesOn(it, v.Document)
-	return ok
+	return im.lastBackup(it.key)
 }
 
-// goesOn reports whether a player has what a backup holds because an import with
-// the same reason put it there and came no further, and which backup is next. So
-// the last act that has a reason must be that import's: who was restored to an
-// older backup since stays as he is. And the data must be that backup's, or a later
-// one's: who has played since stays too.
-func (im *importer) goesOn(it *item, now *document.Document) (int, bool) {
-	m := it.moved
-	if m == nil || len(m.older) == 0 {
-		return 0, false
-	}
-	last, ok := im.lastBackup(it.key)
-	if !ok {
-		return 0, false
-	}
-	limits, text := im.cmd.limits(), now.AppendJSON(nil)
+// importServer is how the names of the servers of imports begin: see serverName.
+const importServer = "holdfast import ("
+
+// next returns which backup comes after the one that a player has, from number last
+// on. Who has the data of none has played since, and stays as he is.
+func (im *importer) next(it *item, now *document.Document, last int64) (int, bool) {
+	m, limits, text := it.moved, im.cmd.limits(), now.AppendJSON(nil)
 	for i := len(m.older) - 1; i >= 0 && m.number(i) >= last; i-- {
 		if old, err := m.backup(i, &limits); err == nil && document.Equal(text, old.AppendJSON(nil)) {
 			return i + 1, true

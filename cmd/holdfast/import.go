@@ -162,7 +162,9 @@ func (im *importer) one(ctx context.Context, it *item) (state, error) {
 	case err != nil:
 		return refused, err
 	}
-	if st, err := im.admit(it.key, doc); st != imported && !im.mayGoOn(it, err) {
+	st, err := im.admit(it.key, doc)
+	last, goesOn := im.mayGoOn(it, err)
+	if st != imported && !goesOn {
 		return st, err
 	}
 	s, err := im.open(ctx, it.key)
@@ -170,11 +172,12 @@ func (im *importer) one(ctx context.Context, it *item) (state, error) {
 		return refused, err
 	}
 	// Somebody may have been faster than the lock.
-	st, from := imported, 0
+	st, err = imported, nil
+	from := 0
 	if !s.Fresh() {
 		now := snapshot(s)
-		if st, err = im.compare(now, doc); errors.Is(err, errExists) {
-			if n, ok := im.goesOn(it, now); ok {
+		if st, err = im.compare(now, doc); goesOn && errors.Is(err, errExists) {
+			if n, ok := im.next(it, now, last); ok {
 				st, from, err = imported, n, nil
 			}
 		}
