@@ -33,7 +33,7 @@ const (
 	maxDigits = 18
 )
 
-// place is what a key says.
+// keyParts is what a key says.
 type keyParts struct {
 	item   string
 	number int64          // of a stack, from 1
