@@ -58,9 +58,9 @@ func (srv *Server) Deeds(ctx context.Context, id string, version driver.Version)
 }
 
 // reader reads versions however large they are: to look at one is no reason to judge it.
-func (c *common) reader() *session.Reader {
-	return session.NewReader(c.ss.DB(), document.Limits{Size: math.MaxInt, Depth: math.MaxInt, Fields: math.MaxInt})
-}
+func (c *common) reader() *session.Reader { return session.NewReader(c.ss.DB(), anySize) }
+
+var anySize = document.Limits{Size: math.MaxInt, Depth: math.MaxInt, Fields: math.MaxInt}
 
 func (c *common) deedsSince(ctx context.Context, key session.Key, v *session.VersionView) (deeds []Deed, more bool, err error) {
 	deeds, err = c.tradesSince(ctx, key, v)

@@ -128,7 +128,11 @@ func (srv *Server) restore(ctx context.Context, id string, version driver.Versio
 		return Restored{}, err
 	}
 	m := Message{ID: o.ID, Topic: topicRestore, Body: body, Reason: o.Reason, Until: srv.ss.Now().Add(o.life())}
-	m.Audit = &audit.Act{By: srv.by, What: session.OriginRestore, Details: body}
+	details, err := json.Marshal(restoreDetails{version, o.Despite, o.ID})
+	if err != nil {
+		return Restored{}, err
+	}
+	m.Audit = &audit.Act{By: srv.by, What: session.OriginRestore, Details: details}
 	out, err := srv.sendAndDeliver(ctx, id, m, false)
 	if err != nil {
 		return Restored{}, err
@@ -166,6 +170,14 @@ const topicRestore = "~restore"
 type restoreBody struct {
 	Version driver.Version `json:"version"`
 	Despite bool           `json:"despite,omitempty"`
+}
+
+// restoreDetails are what the audit log tells of a restore: it is found there by the id
+// that it was given, also when the message's outcome is kept no more.
+type restoreDetails struct {
+	Version driver.Version `json:"version"`
+	Despite bool           `json:"despite,omitempty"`
+	ID      string         `json:"id,omitempty"`
 }
 
 // restoreResult is its result. Servers of several versions read it.
@@ -333,6 +345,16 @@ func restoreInto(tx *Tx, old *document.Document) (changed int, err error) {
 	}
 	delta := document.Diff(now, target)
 	return len(delta), tx.replay(delta)
+}
+
+// PlanRestore returns what a restore would change of a document, if no layer has more to
+// say to it than that: to show it before. Neither document changes.
+func PlanRestore(now, old *document.Document) (document.Delta, error) {
+	target, err := restored(now, old, &anySize)
+	if err != nil {
+		return nil, err
+	}
+	return document.Diff(now, target), nil
 }
 
 // staying are the fields that a restore leaves as they are: they do not say what the

@@ -11,8 +11,9 @@ import (
 	"github.com/holdfast-games/holdfast/inventory"
 )
 
-// auditCmd looks for what should not be.
+// auditCmd reads what people did to players' data, and looks for what should not be.
 type auditCmd struct {
+	Log   auditLogCmd   `cmd:"" help:"List what operators did: who, when, what, to whom, and why."`
 	Items auditItemsCmd `cmd:"" help:"Find unique items that stand in two players, or twice in one."`
 }
 
@@ -29,8 +30,8 @@ func (*auditItemsCmd) Help() string {
 		"holdfast set --delete takes one away; what came where, and when, is in each one's history: holdfast get."
 }
 
-// standingJSON is a place of an item, as audit writes it.
-type standingJSON struct {
+// placeJSON is a place of an item, as audit writes it.
+type placeJSON struct {
 	Key  string `json:"key"`
 	Slot string `json:"slot,omitzero"`
 	Path string `json:"path"`
@@ -41,7 +42,7 @@ type duplicateJSON struct {
 	ID      string         `json:"id"`
 	Item    string         `json:"item,omitzero"`
 	Created time.Time      `json:"created"`
-	Places  []standingJSON `json:"places,omitempty"`
+	Places  []placeJSON `json:"places,omitempty"`
 	Moving  bool           `json:"moving,omitzero"` // its players kept changing: unknown
 }
 
@@ -119,7 +120,7 @@ func (c *auditItemsCmd) writeMoving(e *env, ids []driver.Version) error {
 func jsonDuplicate(d *inventory.Duplicate) duplicateJSON {
 	out := duplicateJSON{ID: d.ID.String(), Item: d.Places[0].Item, Created: d.ID.Time().UTC()}
 	for _, s := range d.Places {
-		out.Places = append(out.Places, standingJSON{s.Key.String(), s.Slot, s.Path})
+		out.Places = append(out.Places, placeJSON{s.Key.String(), s.Slot, s.Path})
 	}
 	return out
 }

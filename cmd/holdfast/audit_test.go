@@ -24,7 +24,7 @@ func TestAuditItems(t *testing.T) {
 		w.run("audit", "items").is(exitError, "sword", "0CTAO4HEIG07V8D96H4ND5S8G8", "player/1 bag/sword#", "player/2 bag/", "2 are in several places", "stand in several places")
 		got := lines[duplicateJSON](t, w.run("audit", "items", "--json").is(exitError).out)
 		if len(got) != 2 || got[0].ID != "0CTAO4HEIG07V8D96H4ND5S8G8" || got[0].Item != "sword" || len(got[0].Places) != 2 ||
-			got[0].Places[1] != (standingJSON{Key: "player/2", Path: "bag/sword#0CTAO4HEIG07V8D96H4ND5S8G8"}) {
+			got[0].Places[1] != (placeJSON{Key: "player/2", Path: "bag/sword#0CTAO4HEIG07V8D96H4ND5S8G8"}) {
 			t.Errorf("audit items --json = %+v", got)
 		}
 	})

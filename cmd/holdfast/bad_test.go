@@ -137,11 +137,11 @@ func TestFullDisk(t *testing.T) {
 	w.run("set", "player/1", "n", fmt.Sprintf(`"%02000000d"`, 7)).is(exitError, "no space left", "Free space on the disk")
 	w.run("get", "player/1").is(exitOK, `"n"`)
 	fill(0)
-	w.run("set", "player/1", "n", "2", "--steal", "test").is(exitError, "What had been saved before is kept")
+	w.run("set", "player/1", "n", "2", "--steal").is(exitError, "What had been saved before is kept")
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	w.run("set", "player/1", "m", "2", "--steal", "test").is(exitOK)
+	w.run("set", "player/1", "m", "2", "--steal").is(exitOK)
 	w.run("get", "player/1").is(exitOK, `"n"`, `"m": 2`)
 }
 

@@ -7,30 +7,33 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/session"
+	"github.com/holdfast-games/holdfast/store"
 )
 
 // editFlags are part of every command that changes one player.
 type editFlags struct {
-	Reason   string        `placeholder:"TEXT" help:"Why, for the list of versions (default: the command's name)."`
+	actFlags
 	Wait     time.Duration `placeholder:"TIME" help:"How long to wait for a server that holds the player (default 0; with --handover 10s)."`
 	Handover bool          `xor:"force" help:"Ask the server that holds the player to save and release him."`
-	Steal    string        `xor:"force" placeholder:"REASON" help:"Take the player from the server that holds him. What it has not yet put into the database is lost."`
+	Steal    bool          `xor:"force" help:"Take the player from the server that holds him. What it has not yet put into the database is lost."`
 	jsonFlag
 	limitFlags
 	timeoutFlag
 }
 
 // maxReason is how long a reason may be, in bytes.
-const maxReason = 200
+const maxReason = audit.MaxReason
 
 func (f *editFlags) check() error {
+	if err := f.checkAct(); err != nil {
+		return err
+	}
 	switch {
-	case len(f.Reason) > maxReason || len(f.Steal) > maxReason:
-		return usageError{fmt.Errorf("a reason may have %d bytes at most", maxReason)}
 	case f.Wait < 0:
 		return usageError{fmt.Errorf("--wait %v is negative", f.Wait)}
 	case f.Handover && f.Wait == 0:
@@ -44,9 +47,6 @@ type edit struct {
 	editFlags
 	command string // "set"
 	key     session.Key
-	// prepare reads what the change needs, before anything is locked. It may be
-	// nil.
-	prepare func(ctx context.Context, rd *session.Reader) error
 	// plan returns what is to be changed in the document as it is now.
 	plan func(now *document.Document) document.Delta
 }
@@ -79,11 +79,6 @@ func (ed *edit) run(ctx context.Context, e *env) error {
 // change makes the change under a lease of its own. If it was made, what was
 // done is returned even beside an error.
 func (ed *edit) change(ctx context.Context, e *env, db *database) (done *editJSON, err error) {
-	if ed.prepare != nil {
-		if err := ed.prepare(db.ctx, db.reader()); err != nil {
-			return nil, db.why(err)
-		}
-	}
 	if err := ed.admit(ctx, db); err != nil {
 		return nil, db.why(err)
 	}
@@ -96,22 +91,26 @@ func (ed *edit) change(ctx context.Context, e *env, db *database) (done *editJSO
 	if err != nil {
 		return nil, db.why(err)
 	}
-	done, err = ed.changeIn(db.ctx, s)
+	done, err = ed.changeIn(db, srv, s)
 	return done, db.why(err)
 }
 
 // changeIn makes the change in the player's session and releases him.
-func (ed *edit) changeIn(ctx context.Context, s *session.Session) (*editJSON, error) {
+func (ed *edit) changeIn(db *database, srv *session.Server, s *session.Session) (*editJSON, error) {
 	before := snapshot(s)
 	done := &editJSON{Key: ed.key.String(), Changes: changesOf(before, ed.plan(before))}
 	if len(done.Changes) == 0 {
 		return done, nil
 	}
 	was := s.Version()
-	if err := apply(s, ed.plan(before), ed.reason()); err != nil {
+	a, err := ed.act(ed.command, ed.key, map[string]any{"changes": done.Changes})
+	if err != nil {
 		return nil, err
 	}
-	if err := s.Close(ctx); err != nil {
+	if err := apply(db.DB, srv, s, ed.plan(before), session.OriginEdit, &a); err != nil {
+		return nil, err
+	}
+	if err := s.Close(db.ctx); err != nil {
 		return nil, err
 	}
 	now := s.Version()
@@ -124,14 +123,6 @@ func snapshot(s *session.Session) *document.Document {
 	s.Lock()
 	defer s.Unlock()
 	return s.Document().Clone()
-}
-
-// reason is what the list of versions says of the change.
-func (ed *edit) reason() string {
-	if ed.Reason != "" {
-		return ed.Reason
-	}
-	return "holdfast " + ed.command
 }
 
 // look is how often a player who is held is looked at.
@@ -147,7 +138,7 @@ func (ed *edit) admit(ctx context.Context, db *database) error {
 		switch {
 		case err != nil:
 			return err
-		case ed.Handover || ed.Steal != "" || !living(v.Holder):
+		case ed.Handover || ed.Steal || !living(v.Holder):
 			return nil
 		}
 		left := time.Until(deadline)
@@ -165,8 +156,20 @@ func (ed *edit) admit(ctx context.Context, db *database) error {
 // open opens the player's session. It waits for a dead server's lease to be
 // taken over, and for a living one's answer as long as the operator wants.
 func (ed *edit) open(ctx context.Context, e *env, db *database, srv *session.Server) (s *session.Session, err error) {
+	o := &session.OpenOptions{MustExist: true, NoAsk: !ed.Handover}
+	if ed.Steal {
+		a, err := ed.act("steal", ed.key, nil)
+		if err != nil {
+			return nil, err
+		}
+		if o.StealWith, err = acted(db.DB, srv, a); err != nil {
+			return nil, err
+		}
+		o.Steal = ed.Reason
+	}
 	err = ed.patiently(ctx, e, db, func(ctx context.Context, waiting func(session.Holder)) error {
-		s, err = srv.Open(ctx, ed.key, &session.OpenOptions{MustExist: true, NoAsk: !ed.Handover, Steal: ed.Steal, Waiting: waiting})
+		o.Waiting = waiting
+		s, err = srv.Open(ctx, ed.key, o)
 		return err
 	})
 	return s, err
@@ -178,17 +181,7 @@ func (ed *edit) patiently(ctx context.Context, e *env, db *database, open func(c
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(db.ctx, func() { cancel(context.Cause(db.ctx)) })()
-	deadline := time.Now().Add(ed.Wait)
-	err := open(ctx, func(h session.Holder) {
-		switch {
-		case !living(&h):
-			fmt.Fprintf(e.err, "Waiting for the lease of %q to be sealed: it ended %s.\n", console.Clean(h.Server), until(h.Expires))
-		case ed.Steal == "" && time.Now().After(deadline):
-			cancel(heldError{ed.key, h})
-		default:
-			fmt.Fprintf(e.err, "Waiting for %q to hand %v over.\n", console.Clean(h.Server), ed.key)
-		}
-	})
+	err := open(ctx, ed.telling(e, cancel, time.Now().Add(ed.Wait)))
 	var held heldError
 	if errors.As(err, &held) {
 		return held
@@ -197,6 +190,21 @@ func (ed *edit) patiently(ctx context.Context, e *env, db *database, open func(c
 		return heldError{ed.key, locked.Holder} // it was taken after admit had looked
 	}
 	return err
+}
+
+// telling says who is waited for, and gives up when the operator's patience with a
+// living server has ended.
+func (ed *edit) telling(e *env, giveUp context.CancelCauseFunc, deadline time.Time) func(session.Holder) {
+	return func(h session.Holder) {
+		switch {
+		case !living(&h):
+			fmt.Fprintf(e.err, "Waiting for the lease of %q to be sealed: it ended %s.\n", console.Clean(h.Server), until(h.Expires))
+		case !ed.Steal && time.Now().After(deadline):
+			giveUp(heldError{ed.key, h})
+		default:
+			fmt.Fprintf(e.err, "Waiting for %q to hand %v over.\n", console.Clean(h.Server), ed.key)
+		}
+	}
 }
 
 // heldError says that a living server holds a player. It matches
@@ -208,22 +216,23 @@ type heldError struct {
 
 func (e heldError) Error() string {
 	return fmt.Sprintf("%v is held by %q since %s, whose lease ends %s unless it is renewed; nothing was changed: "+
-		"--wait TIME waits, --handover asks that server to release the player, --steal REASON takes him away",
+		"--wait TIME waits, --handover asks that server to release the player, --steal takes him away",
 		e.key, e.holder.Server, console.Time(e.holder.Since), until(e.holder.Expires))
 }
 
 // Is reports that the error is a session.ErrLocked.
 func (e heldError) Is(target error) bool { return target == session.ErrLocked }
 
-// apply makes changes in a session as an operator's act, which the next save
-// carries.
-func apply(s *session.Session, delta document.Delta, reason string) error {
-	s.Mark(reason)
+// apply makes changes in a session as an operator's act.
+func apply(db *store.DB, srv *session.Server, s *session.Session, delta document.Delta, origin string, a *audit.Act) error {
 	tx, err := s.Begin()
 	if err != nil {
 		return err
 	}
-	tx.Because(reason) // also in the journal, for whoever takes the player over if this ends now
+	fail := func(err error) error {
+		session.Rollback(tx)
+		return fmt.Errorf("change %v: %w", s.Key(), err)
+	}
 	for _, c := range inOrder(tx.Document(), delta) {
 		if c.Value == nil {
 			err = tx.Delete(c.Path, false)
@@ -231,11 +240,29 @@ func apply(s *session.Session, delta document.Delta, reason string) error {
 			err = tx.Set(c.Path, c.Value, false)
 		}
 		if err != nil {
-			session.Rollback(tx)
-			return fmt.Errorf("change %v: %w", s.Key(), err)
+			return fail(err)
 		}
 	}
+	if err := record(db, srv, tx, origin, a); err != nil {
+		return fail(err)
+	}
 	return session.Commit(true, tx)
+}
+
+// record says in an update what sort of act it is and why, and attaches its entry in
+// the audit log. An act that says not what it is has none.
+func record(db *store.DB, srv *session.Server, tx *session.Tx, origin string, a *audit.Act) error {
+	tx.Because(a.Reason)
+	tx.Origin(origin)
+	if a.What == "" {
+		return nil
+	}
+	ws, err := acted(db, srv, *a)
+	for _, w := range ws {
+		w.Mode = driver.Always
+		err = errors.Join(err, tx.Attach(w))
+	}
+	return err
 }
 
 // inOrder sorts changes by how much the document grows with each, those first

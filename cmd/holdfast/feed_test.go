@@ -97,7 +97,7 @@ func TestFeed(t *testing.T) {
 		g.close(t.Context())
 		at := w.run("feed").position()
 		w.ok("set", "player/1", "gems", "7", "--reason", "a refund")
-		w.ok("set", "player/1", "coins", "--delete")
+		w.ok("set", "player/1", "--delete", "coins")
 		got := lines[told](t, w.ok("feed", "--from", at))
 		if len(got) != 2 || !strings.HasPrefix(got[0].Server, "holdfast set") || !got[1].Changes[0].Deleted {
 			t.Fatalf("feed after holdfast set = %+v, want what it did", got)

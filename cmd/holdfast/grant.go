@@ -122,14 +122,14 @@ func grantRow(g *mailbox.Grant, err error) []string {
 
 // grantCreateCmd makes a grant.
 type grantCreateCmd struct {
-	ID        string        `arg:"" help:"Its id, by which it is seen in lists: season-3-reset. Run again with the same id and content, the command changes nothing."`
-	Topic     string        `required:"" placeholder:"NAME" help:"What the game's handler for it is registered under."`
-	Body      string        `placeholder:"JSON" help:"What the handler gets; - reads it from standard input."`
-	From      time.Time     `placeholder:"TIME" help:"When it begins, as 2006-01-02T15:04:05Z (default: now)."`
-	Until     time.Time     `placeholder:"TIME" help:"When it ends: who has not been loaded by then does not get it (default: after 30 days)."`
-	Newcomers bool          `help:"Give it also to players whose profiles begin after now."`
-	Reason    string        `placeholder:"TEXT" help:"Why, for the journal and the list of versions of each player."`
-	Wait      time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait for the database (default 10s)."`
+	ID        string    `arg:"" help:"Its id, by which it is seen in lists: season-3-reset. Run again with the same id and content, the command changes nothing."`
+	Topic     string    `required:"" placeholder:"NAME" help:"What the game's handler for it is registered under."`
+	Body      string    `placeholder:"JSON" help:"What the handler gets; - reads it from standard input."`
+	From      time.Time `placeholder:"TIME" help:"When it begins, as 2006-01-02T15:04:05Z (default: now)."`
+	Until     time.Time `placeholder:"TIME" help:"When it ends: who has not been loaded by then does not get it (default: after 30 days)."`
+	Newcomers bool      `help:"Give it also to players whose profiles begin after now."`
+	actFlags
+	Wait time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait for the database (default 10s)."`
 	kindFlag
 	jsonFlag
 	timeoutFlag
@@ -143,14 +143,11 @@ func (*grantCreateCmd) Help() string {
 
 // Run runs the command.
 func (c *grantCreateCmd) Run(ctx context.Context, e *env) error {
-	if err := errors.Join(c.check(), checkTopic(c.Topic)); err != nil {
+	if err := errors.Join(c.check(), c.checkAct(), checkTopic(c.Topic)); err != nil {
 		return err
 	}
 	if c.ID == "" || len(c.ID) > mailbox.MaxGrantID {
 		return usageError{fmt.Errorf("id %.60q: 1 to %d bytes allowed", c.ID, mailbox.MaxGrantID)}
-	}
-	if len(c.Reason) > maxReason {
-		return usageError{fmt.Errorf("a reason may have %d bytes at most", maxReason)}
 	}
 	body, err := readBody(c.Body, e.in)
 	if err != nil {
@@ -158,7 +155,7 @@ func (c *grantCreateCmd) Run(ctx context.Context, e *env) error {
 	}
 	g := mailbox.Grant{ID: c.ID, Topic: c.Topic, Body: body, From: c.From, Until: c.Until, Newcomers: c.Newcomers, Reason: c.Reason}
 	return e.withBox(ctx, "grant create", c.Kind, c.Wait, c.timeoutFlag, func(ctx context.Context, b *mailbox.Mailbox) error {
-		made, err := b.Grant(ctx, g)
+		made, err := b.As(c.By).Grant(ctx, g)
 		if err != nil {
 			return err
 		}
@@ -197,9 +194,9 @@ func reportGrant(e *env, asJSON bool, g *mailbox.Grant) error {
 
 // grantCancelCmd cancels a grant.
 type grantCancelCmd struct {
-	ID     string        `arg:"" help:"Which grant."`
-	Reason string        `required:"" placeholder:"TEXT" help:"Why."`
-	Wait   time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait for the database (default 10s)."`
+	ID string `arg:"" help:"Which grant."`
+	actFlags
+	Wait time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait for the database (default 10s)."`
 	kindFlag
 	jsonFlag
 	timeoutFlag
@@ -212,14 +209,11 @@ func (*grantCancelCmd) Help() string {
 
 // Run runs the command.
 func (c *grantCancelCmd) Run(ctx context.Context, e *env) error {
-	if err := c.check(); err != nil {
+	if err := errors.Join(c.check(), c.checkAct()); err != nil {
 		return err
 	}
-	if c.Reason == "" || len(c.Reason) > maxReason {
-		return usageError{fmt.Errorf("a reason has 1 to %d bytes", maxReason)}
-	}
 	return e.withBox(ctx, "grant cancel", c.Kind, c.Wait, c.timeoutFlag, func(ctx context.Context, b *mailbox.Mailbox) error {
-		g, err := b.Cancel(ctx, c.ID, c.Reason)
+		g, err := b.As(c.By).Cancel(ctx, c.ID, c.Reason)
 		if err != nil {
 			return err
 		}

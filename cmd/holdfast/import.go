@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/session"
 )
@@ -19,8 +21,9 @@ type importCmd struct {
 	Paths   []string `arg:"" name:"path" help:"Folders of .json files, .json files, .jsonl files, or - for JSON Lines from standard input."`
 	Kind    string   `default:"player" help:"The kind of the players in folders and .json files (default player). The file's name is the id."`
 	Key     *keyArg  `placeholder:"KEY" help:"All files are saves of this one player, in this order: each becomes a version."`
-	Replace bool     `help:"Replace the data of players that exist; else they are refused."`
-	Reason  string   `default:"holdfast import" placeholder:"TEXT" help:"Why, for the list of versions (default: holdfast import)."`
+	Replace bool     `help:"Replace the data of players that exist; else they are refused. It needs a --reason."`
+	Reason  string   `placeholder:"TEXT" help:"Why, for the audit log and the list of versions (default, without --replace: holdfast import)."`
+	By      string   `placeholder:"NAME" help:"Who does it, for the audit log (default: your user name and this machine's)."`
 	fromFlags
 	jsonFlag
 	limitFlags
@@ -41,9 +44,14 @@ const inFlight = 256
 
 // Run runs the command.
 func (c *importCmd) Run(ctx context.Context, e *env) error {
-	if len(c.Reason) > maxReason {
-		return usageError{fmt.Errorf("--reason may have %d bytes at most", maxReason)}
+	if c.Reason == "" && c.Replace {
+		return usageError{errors.New("import: --replace needs --reason TEXT, which says why")}
 	}
+	act := actFlags{cmp.Or(c.Reason, "holdfast import"), c.By}
+	if err := act.checkAct(); err != nil {
+		return err
+	}
+	c.Reason, c.By = act.Reason, act.By
 	if err := (session.Key{Kind: c.Kind, ID: "x"}).Check(); err != nil {
 		return usageError{err}
 	}
@@ -103,6 +111,9 @@ func (im *importer) run(ctx context.Context, src source) (err error) {
 	if im.srv, err = im.env.serve(im.db, "import", im.cmd.limits()); err != nil {
 		return err
 	}
+	if err := im.begin(); err != nil {
+		return errors.Join(err, im.db.retire(im.srv))
+	}
 	im.waits = make(map[string]bool)
 	im.bar = console.NewProgress(im.env.err, "import", int64(src.total), console.Things)
 	defer im.bar.Close()
@@ -112,6 +123,17 @@ func (im *importer) run(ctx context.Context, src source) (err error) {
 		err = im.all(ctx, src)
 	}
 	return errors.Join(err, im.db.retire(im.srv))
+}
+
+// begin notes the import in the audit log, before anything of it is done.
+func (im *importer) begin() error {
+	act := actFlags{im.cmd.Reason, im.cmd.By}
+	a, err := act.act(session.OriginImport, session.Key{}, map[string]any{"paths": im.cmd.Paths, "replace": im.cmd.Replace})
+	if err == nil {
+		a.Result = "begun"
+		_, err = audit.Write(im.db.ctx, im.db.DB, im.srv.Name(), im.srv.Now(), a)
+	}
+	return im.db.why(err)
 }
 
 // all imports documents of different players, many at a time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/session"
@@ -63,7 +64,7 @@ func (im *importer) open(ctx context.Context, key session.Key) (*session.Session
 func (im *importer) put(s *session.Session, doc *document.Document, reason string) error {
 	delta := document.Diff(snapshot(s), doc)
 	for {
-		err := apply(s, delta, reason)
+		err := apply(im.db.DB, im.srv, s, delta, session.OriginImport, im.act(s, reason))
 		if !errors.Is(err, session.ErrSuspended) || im.db.ctx.Err() != nil {
 			return err
 		}
@@ -74,6 +75,16 @@ func (im *importer) put(s *session.Session, doc *document.Document, reason strin
 		case <-im.db.ctx.Done():
 		}
 	}
+}
+
+// act is the entry in the audit log of what is imported over a player's data. A player
+// who had none has none: the import as a whole has one.
+func (im *importer) act(s *session.Session, reason string) *audit.Act {
+	a := &audit.Act{By: im.cmd.By, Key: s.Key(), Reason: reason}
+	if !s.Fresh() && im.cmd.Replace {
+		a.What = session.OriginImport
+	}
+	return a
 }
 
 // history imports several saves of one player, one version for each.

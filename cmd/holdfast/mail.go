@@ -200,23 +200,18 @@ func (c *mailDeadCmd) Run(ctx context.Context, e *env) error {
 
 // mailFlags are part of every command that sends something.
 type mailFlags struct {
-	Reason string        `placeholder:"TEXT" help:"Why, for the journal and the list of versions (default: the command's name)."`
-	Wait   time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait until it is done by whoever holds the player (default 10s)."`
+	actFlags
+	Wait time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait until it is done by whoever holds the player (default 10s)."`
 	limitFlags
 	jsonFlag
 	timeoutFlag
 }
 
-func (f *mailFlags) check(command string) error {
-	switch {
-	case f.Wait <= 0:
+func (f *mailFlags) check() error {
+	if f.Wait <= 0 {
 		return usageError{fmt.Errorf("--wait %v: give a time above zero", f.Wait)}
-	case len(f.Reason) > maxReason:
-		return usageError{fmt.Errorf("a reason may have %d bytes at most", maxReason)}
-	case f.Reason == "":
-		f.Reason = "holdfast " + command
 	}
-	return nil
+	return f.checkAct()
 }
 
 // post is a server of profiles for commands that send something. It knows no field
@@ -273,7 +268,7 @@ type sentJSON struct {
 
 // Run runs the command.
 func (c *mailSendCmd) Run(ctx context.Context, e *env) error {
-	if err := errors.Join(c.check("mail send"), checkTopic(c.Topic)); err != nil {
+	if err := errors.Join(c.check(), checkTopic(c.Topic)); err != nil {
 		return err
 	}
 	if c.Life < mailbox.MinLife || c.Life > mailbox.MaxLife {
@@ -293,7 +288,7 @@ func (c *mailSendCmd) Run(ctx context.Context, e *env) error {
 		ctx, cancel := context.WithTimeout(ctx, c.Wait)
 		defer cancel()
 		m := profile.Message{ID: c.ID, Topic: c.Topic, Body: body, Slot: c.Slot, Reason: c.Reason, Until: srv.Session().Now().Add(c.Life)}
-		id, err := srv.Send(ctx, c.Key.ID, m, &profile.SendOptions{Whoever: c.Whoever})
+		id, err := srv.As(c.By).Send(ctx, c.Key.ID, m, &profile.SendOptions{Whoever: c.Whoever})
 		if err != nil {
 			return err
 		}
@@ -367,7 +362,7 @@ func (*mailResendCmd) Help() string {
 
 // Run runs the command.
 func (c *mailResendCmd) Run(ctx context.Context, e *env) error {
-	if err := c.check("mail resend"); err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
 	if c.ID != "" && (c.Whose.ID == "" || c.Topic != "") {
@@ -406,7 +401,7 @@ func (c *mailResendCmd) Run(ctx context.Context, e *env) error {
 func (c *mailResendCmd) resend(ctx context.Context, e *env, srv *profile.Server, to session.Key, letter string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Wait)
 	defer cancel()
-	id, err := srv.Resend(ctx, to.ID, letter, c.Reason)
+	id, err := srv.As(c.By).Resend(ctx, to.ID, letter, c.Reason)
 	switch {
 	case err != nil:
 		return err
@@ -431,16 +426,13 @@ func (*mailDiscardCmd) Help() string {
 
 // Run runs the command.
 func (c *mailDiscardCmd) Run(ctx context.Context, e *env) error {
-	if c.Reason == "" {
-		return usageError{errors.New("mail discard: --reason TEXT says why")}
-	}
-	if err := c.check("mail discard"); err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
 	return e.withPost(ctx, "mail discard", c.Key.Kind, c.limitFlags, c.timeoutFlag, func(ctx context.Context, _ *database, srv *profile.Server) error {
 		ctx, cancel := context.WithTimeout(ctx, c.Wait)
 		defer cancel()
-		if err := srv.Discard(ctx, c.Key.ID, c.ID, c.Reason); err != nil {
+		if err := srv.As(c.By).Discard(ctx, c.Key.ID, c.ID, c.Reason); err != nil {
 			return err
 		}
 		if c.JSON {

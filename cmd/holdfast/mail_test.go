@@ -242,7 +242,7 @@ func TestMailUsage(t *testing.T) {
 	} {
 		t.Run(name+"IsExitCode2", func(t *testing.T) {
 			w := newWorld(t)
-			if r := w.run(args...).is(exitUsage, "holdfast: "); r.out != "" {
+			if r := w.bare("", args...).is(exitUsage, "holdfast: "); r.out != "" {
 				t.Errorf("holdfast %q wrote %q, want nothing but an error", args, r.out)
 			}
 		})

@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/store"
 )
 
@@ -32,7 +33,6 @@ type cli struct {
 	Versions versionsCmd `cmd:"" help:"List the versions of a player that can be read."`
 	Diff     diffCmd     `cmd:"" help:"Compare two versions of a player, field by field."`
 	Locks    locksCmd    `cmd:"" help:"Show the leases of servers, and the players that they hold."`
-	Audit    auditCmd    `cmd:"" help:"Look for what should not be in the database."`
 	Receipts receiptsCmd `cmd:"" help:"Show players' purchases; release or refund one."`
 	Mail     mailCmd     `cmd:"" help:"Show players' mail and dead letters; send mail."`
 	Grant    grantCmd    `cmd:"" help:"Show what is given to every player once; make or cancel it."`
@@ -44,9 +44,11 @@ type cli struct {
 	Archive  archiveCmd  `cmd:"" help:"Write everything of one player into one file."`
 	Backup   backupCmd   `cmd:"" help:"Copy the database while it is in use."`
 	Copy     copyCmd     `cmd:"" help:"Copy a whole database into another one, of any engine."`
-	Set      setCmd      `cmd:"" help:"Change or delete a field of a player, or one element of it."`
-	Restore  restoreCmd  `cmd:"" help:"Give a player the data of an older version."`
+	Set      setCmd      `cmd:"" help:"Change or delete fields of a player, or elements of them."`
+	Restore  restoreCmd  `cmd:"" help:"Give a player, or all of them, the data of an older version."`
+	Unlock   unlockCmd   `cmd:"" help:"Settle and release a player whose server is dead, or take him from a living one."`
 	Erase    eraseCmd    `cmd:"" help:"Erase players for ever, or show that nothing is left of them."`
+	Audit    auditCmd    `cmd:"" help:"Read the audit log; find items that stand twice."`
 	Migrate  migrateCmd  `cmd:"" help:"Bring the tables of a PostgreSQL database up to date."`
 	Schema   schemaCmd   `cmd:"" help:"Check the players against a schema before a rollout."`
 	Import   importCmd   `cmd:"" help:"Read players from JSON."`
@@ -62,13 +64,14 @@ type env struct {
 	out     io.Writer // data and results
 	err     io.Writer // everything else
 	log     *slog.Logger
+	asks    bool   // a person can be asked, and answers by in
 	db      string // URL of the database, as given
 	engines []engine
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr, engines: engines}
+	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr, asks: console.IsTerminal(os.Stdin), engines: engines}
 	code := e.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,7 @@ type world struct {
 	url     string
 	engines []engine
 	mem     *mem.DB                      // behind "shared:"
+	asks    bool                         // commands may ask
 	wrap    func(db driver.DB) driver.DB // around what commands open; nil: nothing
 }
 
@@ -94,10 +96,33 @@ type result struct {
 	out, err string
 }
 
-// with runs a command line, with the database in front and in as its input.
-func (w *world) with(in string, args ...string) result {
+// reasoned adds to a command that is an operator's act what every one must have, if it
+// is not what the test is about.
+func reasoned(args []string) []string {
+	acts := map[string]bool{"set": true, "restore": true, "unlock": true}
+	verbs := map[string]bool{"mail send": true, "mail resend": true, "mail discard": true, "grant create": true, "grant cancel": true}
+	name := args[:min(len(args), 2)]
+	act := len(args) > 0 && (acts[args[0]] || verbs[strings.Join(name, " ")] || args[0] == "import" && slices.Contains(args, "--replace"))
+	if !act || slices.Contains(args, "--help") {
+		return args
+	}
+	if !slices.Contains(args, "--reason") {
+		args = append(slices.Clone(args), "--reason", "a test")
+	}
+	if args[0] == "restore" && !slices.Contains(args, "--all") {
+		args = append(slices.Clone(args), "--yes")
+	}
+	return args
+}
+
+// with runs a command line, with the database in front and in as its input. An act gets a
+// reason if it has none.
+func (w *world) with(in string, args ...string) result { return w.bare(in, reasoned(args)...) }
+
+// bare is with for the arguments as they are.
+func (w *world) bare(in string, args ...string) result {
 	var out, errs bytes.Buffer
-	e := &env{in: strings.NewReader(in), out: &out, err: &errs, engines: w.engines}
+	e := &env{in: strings.NewReader(in), out: &out, err: &errs, asks: w.asks, engines: w.engines}
 	all := args
 	if w.url != "" {
 		all = append([]string{"--db", w.url}, args...)

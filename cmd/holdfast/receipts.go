@@ -171,9 +171,9 @@ func receiptNote(r *receipt.Receipt, last receipt.Act) string {
 
 // receiptActFlags are part of every command that changes the record of a purchase.
 type receiptActFlags struct {
-	ID     string        `arg:"" help:"The id of the purchase: webshop:10442."`
-	Reason string        `required:"" placeholder:"TEXT" help:"Why: it is kept with the record, and in the player's history."`
-	Wait   time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait for a server that holds the player (default 10s)."`
+	ID string `arg:"" help:"The id of the purchase: webshop:10442."`
+	actFlags
+	Wait time.Duration `default:"10s" placeholder:"TIME" help:"How long to wait for a server that holds the player (default 10s)."`
 	jsonFlag
 	limitFlags
 	timeoutFlag
@@ -224,11 +224,11 @@ type receiptAct func(context.Context, *receipt.Book, *receipt.Receipt) (receipt.
 // run does an act on a purchase that is known, by a server of its player's kind
 // that knows no product.
 func (c *receiptActFlags) run(ctx context.Context, e *env, command string, act receiptAct) error {
-	switch {
-	case c.Wait <= 0:
+	if c.Wait <= 0 {
 		return usageError{fmt.Errorf("--wait %v: give a time above zero", c.Wait)}
-	case c.Reason == "" || len(c.Reason) > maxReason:
-		return usageError{fmt.Errorf("a reason has 1 to %d bytes", maxReason)}
+	}
+	if err := c.checkAct(); err != nil {
+		return err
 	}
 	db, err := e.openDatabase(ctx, editing, c.timeoutFlag)
 	if err != nil {
@@ -254,7 +254,7 @@ func (c *receiptActFlags) do(ctx context.Context, e *env, db *database, command 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(db.ctx, func() { cancel(context.Cause(db.ctx)) })()
-	after, err := act(ctx, book, &before)
+	after, err := act(ctx, book.As(c.By), &before)
 	var not *receipt.NotProcessedError
 	switch {
 	case err == nil:

@@ -152,8 +152,11 @@ func (c *slotFlags) change(ctx context.Context, e *env, command, done string, do
 		if err != nil {
 			return err
 		}
-		p.Session().Mark(ed.reason())
+		p.Session().Mark(ed.Reason)
 		if err := do(db.ctx, p); err != nil {
+			return errors.Join(err, p.Close(db.ctx))
+		}
+		if err := ed.noteSlots(p, c.ID); err != nil {
 			return errors.Join(err, p.Close(db.ctx))
 		}
 		out := slotDoneJSON{c.Key.String(), c.ID, p.LoadedSlot(), p.Session().Version()}
@@ -172,10 +175,26 @@ func (c *slotFlags) change(ctx context.Context, e *env, command, done string, do
 	})
 }
 
+// noteSlots writes into the audit log what was done to a save slot.
+func (ed *edit) noteSlots(p *profile.Profile, slot string) error {
+	a, err := ed.act(ed.command, ed.key, map[string]any{"slot": slot, "steal": ed.Steal})
+	if err != nil {
+		return err
+	}
+	return p.Update(func(tx *profile.Tx) error {
+		tx.Because(ed.Reason)
+		return tx.Audit(a)
+	})
+}
+
 // openProfile is open for a command that needs the player's profile.
 func (ed *edit) openProfile(ctx context.Context, e *env, db *database, srv *profile.Server) (p *profile.Profile, err error) {
 	err = ed.patiently(ctx, e, db, func(ctx context.Context, waiting func(session.Holder)) error {
-		p, err = srv.Open(ctx, ed.key.ID, &profile.OpenOptions{MustExist: true, NoAsk: !ed.Handover, Steal: ed.Steal, Waiting: waiting})
+		o := &profile.OpenOptions{MustExist: true, NoAsk: !ed.Handover, Waiting: waiting}
+		if ed.Steal {
+			o.Steal = ed.Reason
+		}
+		p, err = srv.Open(ctx, ed.key.ID, o)
 		return err
 	})
 	return p, err

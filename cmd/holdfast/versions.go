@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
@@ -22,7 +23,7 @@ type versionsCmd struct {
 // Help is shown below the command's summary.
 func (*versionsCmd) Help() string {
 	return "The oldest come first. The number counts back from the present version, which is 0; " +
-		"commands take it or the id. KEPT versions are an operator's acts and those just before them: the schedule does not delete them."
+		"commands take it or the id. KEPT versions are purchases, trades and an operator's acts, and those just before them: the schedule does not delete them."
 }
 
 // versionJSON is what versions writes of each with --json.
@@ -31,7 +32,8 @@ type versionJSON struct {
 	Version driver.Version `json:"version"`
 	Updated time.Time      `json:"updated"`
 	Kept    bool           `json:"kept"`
-	Bytes   int            `json:"bytes"` // of the data
+	Bytes   int            `json:"bytes"`            // of the data
+	Origins []string       `json:"origins,omitzero"` // what sorts of acts it holds: "trade"
 	Reason  string         `json:"reason,omitzero"`
 	By      string         `json:"by,omitzero"`
 	Error   string         `json:"error,omitzero"`
@@ -76,7 +78,7 @@ func (c *versionsCmd) Run(ctx context.Context, e *env) error {
 		rows = append(rows, v.row())
 	}
 	if !c.JSON {
-		if err := console.Table(e.out, []string{"NUMBER", "VERSION", "WRITTEN", "SIZE", "KEPT", "REASON", "BY"}, rows); err != nil {
+		if err := console.Table(e.out, []string{"NUMBER", "VERSION", "WRITTEN", "SIZE", "KEPT", "WHAT", "REASON", "BY"}, rows); err != nil {
 			return err
 		}
 	}
@@ -97,7 +99,7 @@ func (c *versionsCmd) look(db *database, info session.VersionInfo) versionJSON {
 		v.Error = firstLine(db.why(err))
 		return v
 	}
-	v.Bytes, v.Reason, v.By = view.Document.Size(), view.Reason, view.By
+	v.Bytes, v.Origins, v.Reason, v.By = view.Document.Size(), view.Origins, view.Reason, view.By
 	return v
 }
 
@@ -109,5 +111,5 @@ func (v *versionJSON) row() []string {
 	if v.Error != "" {
 		size, reason = "", "! "+v.Error
 	}
-	return []string{strconv.Itoa(v.Number), v.Version.String(), console.Time(v.Updated), size, kept, reason, v.By}
+	return []string{strconv.Itoa(v.Number), v.Version.String(), console.Time(v.Updated), size, kept, strings.Join(v.Origins, " "), reason, v.By}
 }

@@ -37,6 +37,7 @@ var below = map[string][]string{
 	"receipt/appstore":    {"driver", "receipt"},
 	"receipt/webhook":     {"driver", "receipt"},
 	"mailbox":             {"driver", "store", "document", "session", "audit", "profile"},
+	"rollback":            {"driver", "store", "document", "session", "audit", "profile"},
 	"trade":               {"driver", "store", "document", "session", "profile"},
 	"inventory":           {"driver", "store", "document", "session", "profile"},
 	"archive":             {"driver", "store", "document", "session", "profile", "receipt"},
@@ -58,7 +59,7 @@ var below = map[string][]string{
 	"internal/plant":      {},
 	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "internal/plant"},
 	"internal/wire":       {},
-	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory", "archive"},
+	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory", "archive", "audit", "rollback"},
 }
 
 // databases are the libraries that only the named packages may import: a
