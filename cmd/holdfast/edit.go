@@ -26,9 +26,6 @@ type editFlags struct {
 	timeoutFlag
 }
 
-// maxReason is how long a reason may be, in bytes.
-const maxReason = audit.MaxReason
-
 func (f *editFlags) check() error {
 	if err := f.checkAct(); err != nil {
 		return err
