@@ -2,8 +2,10 @@ package profile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/session"
@@ -85,7 +87,7 @@ func (p *Profile) prepare(ctx context.Context, t *todo) error {
 		}
 		return err
 	}
-	if err := p.applyDraft(draft, why); err != nil {
+	if err := p.applyDraft(ctx, draft, why); err != nil {
 		return fmt.Errorf("load %v: %s: %w", p.key, why, err)
 	}
 	if t.imports {
@@ -111,8 +113,8 @@ func names(ms []*Migration) string {
 
 // applyDraft makes in the session what a draft has changed, as one update. Nobody has
 // the profile yet.
-func (p *Profile) applyDraft(draft *Draft, why string) error {
-	tx, err := p.s.Begin()
+func (p *Profile) applyDraft(ctx context.Context, draft *Draft, why string) error {
+	tx, err := p.beginWhenTrusted(ctx)
 	if err != nil {
 		return err
 	}
@@ -129,4 +131,28 @@ func (p *Profile) applyDraft(draft *Draft, why string) error {
 	}
 	tx.Because(why)
 	return session.Commit(false, tx)
+}
+
+// trustedEvery is the time from one try to begin an update to the next, while the
+// server is suspended.
+const trustedEvery = 20 * time.Millisecond
+
+// beginWhenTrusted begins an update. Of a server that is suspended, it waits until
+// that is decided: it passes, or the session is lost.
+func (p *Profile) beginWhenTrusted(ctx context.Context) (*session.Tx, error) {
+	for {
+		tx, err := p.s.Begin()
+		if !errors.Is(err, session.ErrSuspended) {
+			return tx, err
+		}
+		timer := time.NewTimer(trustedEvery)
+		select {
+		case <-timer.C:
+		case <-p.s.Done():
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
 }
