@@ -112,9 +112,21 @@
 // json.Number keeps all digits. A type's own UnmarshalJSON must read what its
 // MarshalJSON writes; a write is refused if it does not.
 //
+// # Migrations and imports
+//
+// A game's data outlive many of its versions. A [Migration] of the schema brings
+// what an older version has stored into the form of this one, once for each profile,
+// before anybody has it: its effect and the note of it are one update. A new
+// profile is born in the newest form. A program meets migrations that it does not
+// know, as while a rollout is under way: it goes on with those that are marked
+// compatible, and refuses the others, [ErrNewerSchema], leaving what is stored as it
+// is. [CheckSchema] tells before a rollout what would fail. What an older store has
+// of a player comes in by Options.Import, once.
+//
 // # Profiles that did not load
 //
-// If the stored bytes are damaged, or a field holds a value of another type,
+// If the stored bytes are damaged, a migration fails or is not known, or a field
+// holds a value of another type,
 // or the player stays locked by another server until the context's deadline,
 // then [Server.Open] returns an errored profile, unless Options.OnLoadError says
 // to refuse. It is on defaults, can be read and updated in memory, and [Profile.Err] says
