@@ -206,6 +206,9 @@ func (c *checker) mayStay(key string) bool {
 	if strings.HasPrefix(key, receiptPrefix) || strings.HasPrefix(key, rowsPrefix) {
 		return true
 	}
+	if s, _, _ := c.saverOf(key); s != nil {
+		return true
+	}
 	p := c.ownerOf(key)
 	if p == nil {
 		return false

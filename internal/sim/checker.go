@@ -29,6 +29,7 @@ type checker struct {
 	gifts     []*gift
 	purchases []*purchase
 	beside    beside
+	savers    map[string]*saver
 	leases    map[string]*leaseState
 	sessions  map[string]*taking
 	hasty     map[driver.Version]bool // batches that write another's lease, and whether they judge it too early
@@ -75,7 +76,7 @@ func newChecker(s *shape, cl *clock) *checker {
 	c := &checker{
 		hasty: make(map[driver.Version]bool), clock: cl, lease: s.lease,
 		byRoot: make(map[string]*player), updates: make(map[int]*update),
-		leases: make(map[string]*leaseState), sessions: make(map[string]*taking), beside: make(beside),
+		leases: make(map[string]*leaseState), sessions: make(map[string]*taking), beside: make(beside), savers: newSavers(),
 	}
 	for n := range s.players {
 		p := newPlayer(n)
@@ -137,6 +138,9 @@ func (c *checker) applied(in *instance, b *driver.Batch) error {
 	touched, err := c.keep(b)
 	if err == nil {
 		err = c.exchanged(b)
+	}
+	if err == nil {
+		err = c.saversWritten(b)
 	}
 	if err != nil {
 		return err
@@ -402,6 +406,7 @@ func (c *checker) appended(w *driver.Write) ([]*player, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal entry %s: %w", w.Key, err)
 	}
+	rs = c.ofPlayers(rs)
 	l := c.leases[lease]
 	if l == nil {
 		return nil, fmt.Errorf("append to the journal of lease %s, which never was", lease)

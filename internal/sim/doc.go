@@ -26,7 +26,8 @@
 // send gifts, some of them with the same id again and again, and wait for their
 // delivery. Stores deliver purchases to several servers at once, again and again, some
 // of them for the wrong player, and refund them. Any server changes any player by his
-// id, and asks again for the same change. Players of one server or of several trade. Handlers accept gifts, leave them for later, refuse them or panic; some
+// id, and asks again for the same change. Some players have save slots, which are
+// switched, created, deleted and undeleted. Players of one server or of several trade. Handlers accept gifts, leave them for later, refuse them or panic; some
 // gifts live for seconds only, and the database's wall clock jumps by hours.
 //
 // After some thousand events the faults end, and the world must come to rest.
@@ -53,6 +54,8 @@
 //     can rely on it;
 //   - a purchase is its first player's for ever; he has what he bought if and only if
 //     the record says so, and a purchase that was refunded never comes back;
+//   - what was minted for a player with save slots is there, over his account and all
+//     his slots together, and each parked slot has its entry, of that parking;
 //   - a change by id is made once, or never if somebody was told so;
 //   - a player's row in a ranking is what his root calls for, and there is no other, after
 //     each commit of a root, whoever made it;

@@ -71,13 +71,15 @@ const (
 	StaleRow Plant = "an old row is not deleted"
 	// ForgottenRemoval: a game hands a unique item over and keeps it.
 	ForgottenRemoval Plant = "a transfer that forgets to remove"
+	// ForgottenPark: a save drops the entries of the save slots that it parks.
+	ForgottenPark Plant = "a switch that forgets to park"
 )
 
 // Plants are all bugs that can be planted.
 var Plants = []Plant{
 	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup, BareSave, BareTakeOver, NoMarker,
 	UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant, UnsavedFreeze, ForgottenTrade, StaleThaw,
-	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow, ForgottenRemoval,
+	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow, ForgottenRemoval, ForgottenPark,
 }
 
 // plant makes one bug happen, or none.
@@ -121,6 +123,10 @@ func (pl *plant) drops(w *world, k *call, b *driver.Batch, wr *driver.Write) boo
 	}
 	if pl.what == StaleRow {
 		return wr.Delete && strings.HasPrefix(wr.Key, rowsPrefix)
+	}
+	if pl.what == ForgottenPark {
+		s, folder, _ := w.check.saverOf(wr.Key)
+		return s != nil && folder == slotFolder && !wr.Delete
 	}
 	p := w.check.ownerOf(wr.Key)
 	if p == nil {

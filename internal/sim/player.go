@@ -46,6 +46,10 @@ func (w *world) act(in *instance) {
 		w.erase(in, w.somebody())
 		return
 	}
+	if w.chance(w.shape.slots) {
+		w.saveSlots(in)
+		return
+	}
 	n := w.rng.IntN(100)
 	switch {
 	case n < 5:

@@ -28,6 +28,7 @@ type instance struct {
 	srv      *session.Server // nil until it is open
 	profiles *profile.Server // over srv, where games use profiles
 	book     *receipt.Book   // of profiles
+	savers   *profile.Server // beside profiles, for players with save slots
 
 	up      bool // its server is open
 	dead    bool // killed, or gone after its Close
@@ -108,7 +109,9 @@ func (in *instance) start(ctx context.Context) (err error) {
 	po.OnRelease = func(ctx context.Context, p *profile.Profile) { in.wait(ctx, p.Key().ID, true) }
 	if in.profiles, err = profile.Open(ctx, in.db, schemaOf, po); err == nil {
 		in.srv = in.profiles.Session()
-		err = errors.Join(in.receive(), in.openBook())
+		var slots error
+		in.savers, slots = in.profiles.With(saverSchema)
+		err = errors.Join(slots, in.receive(), in.openBook())
 	}
 	return err
 }

@@ -32,6 +32,7 @@ type shape struct {
 	typed                    bool          // games use profiles, not sessions
 	awards, gifts            float64       // chances of one update
 	mail, trades, shop, byID float64       // chances that an act is one of these
+	slots                    float64       // likewise, of an operation on save slots
 	freezeLimit              time.Duration // of profile.Options
 	patience                 time.Duration // FreezePatience of them
 	hot                      bool          // few players are wanted by everybody
@@ -85,6 +86,9 @@ func drawShape(r *rand.Rand) shape {
 		s.gifts, s.mail, s.trades = rate(0.7, 0.5), rate(0.7, 0.4), rate(0.6, 0.4)
 		s.shop, s.byID = rate(0.5, 0.3), rate(0.5, 0.3)
 		s.freezeLimit, s.patience = -1, ms(200, 5000)
+	}
+	if s.typed {
+		s.slots = rate(0.5, 0.4)
 	}
 	if s.shop > 0 {
 		s.group = 1 // who grants commits as soon as he is told: whether with others would be left to chance
