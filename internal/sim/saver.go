@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	mintedOf      = profile.Int("mintedOf", 0)
+	mintedOf    = profile.Int("mintedOf", 0)
 	wallet      = profile.Int("wallet", 0, profile.Min(0))
 	gold        = profile.Int(goldField, 0, profile.Min(0), profile.PerSlot())
 	saverSchema = profile.NewSchema(saverKind, mintedOf, wallet, gold).WithSlots(profile.SlotRules{Max: 5, Summary: []profile.Field{gold}})
