@@ -122,7 +122,8 @@ func (c *checker) checkCounter(p *player) error {
 	return nil
 }
 
-// onlyCounts reports whether a delta's changes are only of the counter or lazy.
+// onlyCounts reports whether a delta's changes are only of the counter, or of what
+// goes along with other changes.
 func onlyCounts(fields []string) bool {
-	return !slices.ContainsFunc(fields, func(f string) bool { return f != counterField && f != lazyField })
+	return !slices.ContainsFunc(fields, func(f string) bool { return f != counterField && f != lazyField && f != playedField })
 }

@@ -317,9 +317,12 @@ func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
 	}
 	old := p.stored
 	p.writes++
-	p.stored = stored{exists: true, head: u, lazy: got.lazy(), counter: got.counter}
+	p.stored = stored{exists: true, head: u, lazy: got.lazy(), counter: got.counter, played: got.played}
 	if p.stored.lazy < old.lazy {
 		return fmt.Errorf("root of %v: lazy value %d was replaced by the older %d", p.key, old.lazy, p.stored.lazy)
+	}
+	if err := p.checkTime(old); err != nil {
+		return err
 	}
 	if r.Lock != nil {
 		p.stored.lease, p.stored.session, p.stored.position = r.Lock.Lease, r.Lock.Session, r.Lock.Position

@@ -27,8 +27,10 @@
 // delivery. Stores deliver purchases to several servers at once, again and again, some
 // of them for the wrong player, and refund them. Any server changes any player by his
 // id, and asks again for the same change. Some players have save slots, which are
-// switched, created, deleted and undeleted. Players of one server or of several trade. Handlers accept gifts, leave them for later, refuse them or panic; some
-// gifts live for seconds only, and the database's wall clock jumps by hours.
+// switched, created, deleted and undeleted. Players of one server or of several trade.
+// Handlers accept gifts, leave them for later, refuse them or panic; some gifts live for
+// seconds only, and the database's wall clock jumps by hours. Games write volatile
+// fields beside lazy ones, and the time that is played grows by itself.
 //
 // After some thousand events the faults end, and the world must come to rest.
 //
@@ -66,6 +68,9 @@
 //     stacks are made or lost by it;
 //   - a session is lost only by a seal or a revocation, and nobody seals whose
 //     own lease has just run out, as when the database was away;
+//   - a volatile field never reaches the database, and reads in memory as it was
+//     written last; the time that was played never goes back in a root, no time counts
+//     twice, and whoever was told of a save can rely on what was played before it;
 //   - every wait ends: with its context, or when the world is healthy again;
 //     every server shuts down then, and leaves nothing behind.
 //

@@ -20,6 +20,7 @@ type hold struct {
 	session string
 	head    *update // the last one that was made in it
 	lazy    int     // the last lazy value
+	fleet   int     // the last volatile value
 }
 
 // ending is a session that has ended.

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/holdfast-games/holdfast/session"
 )
@@ -44,6 +45,7 @@ type player struct {
 	purchases []*purchase // that were delivered for him
 	byID      []*byID
 	counter   int64     // of the changes by id that are on disk
+	since     time.Time // his root exists
 	coming    []*update // of trades, that may yet come into a session's memory
 	erasure   erasure
 }
@@ -57,6 +59,7 @@ type stored struct {
 	head     *update
 	lazy     int
 	counter  int64
+	played   int64 // ms
 }
 
 const playerKind = "player"

@@ -73,6 +73,8 @@ const (
 	ForgottenRemoval Plant = "a transfer that forgets to remove"
 	// ForgottenPark: a save drops the entries of the save slots that it parks.
 	ForgottenPark Plant = "a switch that forgets to park"
+	// OldTime: a save has the time that was played by the one before.
+	OldTime Plant = "a save with the time of the one before"
 )
 
 // Plants are all bugs that can be planted.
@@ -80,6 +82,7 @@ var Plants = []Plant{
 	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup, BareSave, BareTakeOver, NoMarker,
 	UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant, UnsavedFreeze, ForgottenTrade, StaleThaw,
 	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow, ForgottenRemoval, ForgottenPark,
+	OldTime,
 }
 
 // plant makes one bug happen, or none.
@@ -214,6 +217,8 @@ func (pl *plant) bend(w *world, k *call, b *driver.Batch, wr *driver.Write) {
 		wr.Value = withMember(wr.Value, "until", mustJSON(w.clock.top().Add(-time.Minute)))
 	case pl.what == UnsavedFreeze && p != nil && len(w.check.rootsIn(b)) == 1:
 		wr.Value = pl.trade.unsaved(p, wr.Value)
+	case pl.what == OldTime && p != nil:
+		wr.Value = withoutTime(p, wr.Value)
 	case pl.what == LateAppend && journal:
 		b.Checks = nil
 	case pl.what == TornGroup && journal && (k.in.dead || k.fate.crash):

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/document"
-	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 )
 
@@ -225,17 +224,13 @@ func (w *world) rollBack(h *hold) {
 // writeLazily writes what is not journalled.
 func (w *world) writeLazily(h *hold) {
 	w.lazies++
-	var err error
-	if h.profile != nil {
-		err = h.profile.Update(func(tx *profile.Tx) error { return lazyOf.Set(tx, int64(w.lazies)) })
-	} else {
-		err = lazyInSession(h.s, w.lazies)
-	}
+	lazy, err := h.lazily(w.lazies)
 	if err != nil {
 		w.refused([]*hold{h}, err)
 		return
 	}
-	h.lazy = w.lazies
+	h.lazy = lazy
+	w.fail(h.checkFleet())
 	w.trace.add("%s writes lazy %d of %s", h.in.name, h.lazy, h.p.key.ID)
 }
 
@@ -268,7 +263,7 @@ func (w *world) sync(h *hold) {
 
 // save waits until everything up to here is in the root.
 func (w *world) save(h *hold) {
-	u, lazy := h.head, h.lazy
+	u, lazy, had := h.head, h.lazy, h.played()
 	w.begin(h.in, w.patience(), "save "+h.p.key.ID, func(ctx context.Context) func() {
 		err := h.save(ctx)
 		return func() {
@@ -277,6 +272,7 @@ func (w *world) save(h *hold) {
 				return
 			}
 			w.fail(w.check.saved(u, w.current.name))
+			w.fail(h.checkSavedTime(had))
 			if u.erased == 0 && u.p.stored.head != nil && u.p.stored.lazy < lazy {
 				w.fail(fmt.Errorf("%s was told that lazy value %d is saved, the root has %d", w.current, lazy, u.p.stored.lazy))
 			}
@@ -286,13 +282,15 @@ func (w *world) save(h *hold) {
 
 // close ends a session properly.
 func (w *world) close(h *hold) {
-	u := h.head
+	u, had := h.head, h.played()
+	w.fail(h.checkFleet())
 	w.begin(h.in, w.patience(), "close "+h.p.key.ID, func(ctx context.Context) func() {
 		err := h.close(ctx)
 		return func() {
 			w.heard(err)
 			if err == nil {
 				w.fail(w.check.released(u, h.session, w.current.name))
+				w.fail(h.checkSavedTime(had))
 			}
 		}
 	})

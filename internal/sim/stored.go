@@ -156,6 +156,8 @@ func (r *storedRecord) head() (n int, ok bool, err error) {
 		case counterField:
 			r.counted = true
 			r.counter, err = strconv.ParseInt(string(c.Value), 10, 64)
+		case fleetField, twiceOf.Name():
+			err = errFleet
 		}
 		if err != nil {
 			return 0, false, fmt.Errorf("delta with %v = %.80q: %w", c.Path, c.Value, err)
@@ -186,13 +188,14 @@ type content struct {
 	objects map[string]map[string]string // by field: bag, got and items
 	late    string                       // the lazy field's value
 	counter int64
+	played  int64 // ms
 }
 
 // objectFields are the fields whose elements are changed one by one.
 var objectFields = []string{bagField, gotField, itemsField}
 
 func (c content) clone() content {
-	n := content{fields: maps.Clone(c.fields), objects: make(map[string]map[string]string), late: c.late, counter: c.counter}
+	n := content{fields: maps.Clone(c.fields), objects: make(map[string]map[string]string), late: c.late, counter: c.counter, played: c.played}
 	for field, o := range c.objects {
 		n.objects[field] = maps.Clone(o)
 	}
@@ -260,16 +263,11 @@ func parseContent(b []byte) (content, error) {
 		return c, fmt.Errorf("read document %.80q: %w", b, err)
 	}
 	for k, v := range fields {
-		switch k {
-		case lazyField:
-			c.late = string(v)
-			continue
-		case counterField:
-			n, err := strconv.ParseInt(string(v), 10, 64)
-			if err != nil {
-				return c, fmt.Errorf("read counter %.80q: %w", v, err)
-			}
-			c.counter = n
+		late, err := c.parseLate(k, string(v))
+		if err != nil {
+			return c, err
+		}
+		if late {
 			continue
 		}
 		if !slices.Contains(objectFields, k) {

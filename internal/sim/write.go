@@ -99,7 +99,9 @@ var (
 	coinsOf  = profile.Int(coinsField, 0)
 	gotOf    = profile.Map[any](gotField)
 	plainOf  = makePlain()
-	schemaOf = profile.NewSchema(playerKind, append([]profile.Field{headOf, lazyOf, bagOf, coinsOf, gotOf, itemsOf, counterOf}, fieldsOf(plainOf)...)...)
+	schemaOf = profile.NewSchema(playerKind, append([]profile.Field{
+		headOf, lazyOf, bagOf, coinsOf, gotOf, itemsOf, counterOf, playedOf, fleetOf, twiceOf,
+	}, fieldsOf(plainOf)...)...)
 )
 
 func makePlain() []*profile.ValueField[any] {
