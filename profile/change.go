@@ -93,7 +93,8 @@ func (e *PendingError) Unwrap() error { return e.Cause }
 // driver.ErrInvalid if a limit is broken: nothing was changed then, nor will be. A
 // *PendingError means that it may yet be, as when ctx
 // ended before the owner's server answered. ErrNotDurable, without an id only,
-// means that it was changed here and the disk has not answered.
+// means that it was changed here and the disk has not answered. A write of a Volatile
+// field is refused with ErrVolatile while no game has the profile open.
 //
 // A profile that is open here is updated at once, unless there is an id to
 // remember. Any other change is a message, of which each counts as an update of

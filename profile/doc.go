@@ -123,6 +123,29 @@
 // is. [CheckSchema] tells before a rollout what would fail. What an older store has
 // of a player comes in by Options.Import, once.
 //
+// # Fields that are not stored, or not as they are read
+//
+// A field with the option [Volatile] is kept in memory from the opening of a profile
+// to its end, and is otherwise like any: what an update does to stored and to volatile
+// fields happens together or not at all, and listeners hear of both. It costs no
+// I/O, and a crash, a hand-over and a closing reset it.
+//
+// A [PlayTime] grows by itself while the game has the profile open. Growing is no
+// update: it makes nothing dirty, is told to nobody and causes no save. What has grown
+// is part of every save that happens anyway, so a crash loses what has grown since the
+// last one, and a player who does nothing costs nothing.
+//
+// A [Computed] field follows from others. It is computed when it is read, kept until
+// something that it depends on is written, and part of the schema so that clients can
+// be sent it like a stored one. Nobody can write it.
+//
+//	Target = profile.String("target", "", profile.Volatile())
+//	Played = profile.PlayTime("played")
+//	Level  = profile.Computed("level", func(r profile.Reader) int { return levelOf(XP.Get(r)) }, XP)
+//
+// A [Copy] and a live copy have the default of the first, the saved time of the second,
+// and compute the third from what they hold.
+//
 // # Profiles that did not load
 //
 // If the stored bytes are damaged, a migration fails or is not known, or a field

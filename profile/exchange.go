@@ -33,7 +33,8 @@ type Party struct {
 // are open nowhere are opened for that. If some are open on other servers, those
 // hold theirs still meanwhile, fn runs on copies, and one commit changes all the
 // roots. So fn must have no effects but on the transactions, with which nothing can
-// be sent or attached (ErrNoOutbox). The reason, of which session.MaxReason bytes are
+// be sent or attached (ErrNoOutbox), and in which volatile fields read as their
+// defaults and cannot be written (ErrVolatile). The reason, of which session.MaxReason bytes are
 // kept, goes into the history of each.
 //
 // Exchange blocks until it is done or ctx ends; a deadline of ctx is also what the

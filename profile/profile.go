@@ -196,9 +196,9 @@ func (p *Profile) ended() bool {
 	}
 }
 
-// Save saves the profile and returns when everything up to here, Lazy fields
-// included, is in the player's root on disk. If nothing has changed it returns
-// at once. If ctx ends first, the save goes on. An errored profile is
+// Save saves the profile and returns when everything up to here, Lazy fields and
+// what a PlayTime has grown included, is in the player's root on disk. If nothing has
+// changed it returns at once. If ctx ends first, the save goes on. An errored profile is
 // ErrErrored.
 func (p *Profile) Save(ctx context.Context) error {
 	if p.failed != nil {

@@ -34,8 +34,8 @@ type place struct {
 
 // NewSchema returns the schema of a kind, which is the first part of the
 // profiles' keys (1 to session.MaxKind bytes). A mistake in it, such as two
-// fields of one name or a default that is out of bounds, does not panic: Err
-// reports it, and Open returns it.
+// fields of one name, a default that is out of bounds or a Computed field without one
+// of its dependencies, does not panic: Err reports it, and Open returns it.
 func NewSchema(kind string, fields ...Field) *Schema {
 	s := &Schema{kind: kind}
 	var errs []error
