@@ -13,10 +13,10 @@ import (
 
 // A hero's level is his save slot's, his gems are his account's.
 var (
-	Gems  = profile.Int("gems", 0, profile.Min(0))
-	Level = profile.Int("level", 1, profile.PerSlot())
-	Saga  = profile.NewSchema("hero", Gems, Level).
-		WithSlots(profile.SlotRules{Max: 3, Summary: []profile.Field{Level}})
+	Gems      = profile.Int("gems", 0, profile.Min(0))
+	HeroLevel = profile.Int("level", 1, profile.PerSlot())
+	Saga      = profile.NewSchema("hero", Gems, HeroLevel).
+			WithSlots(profile.SlotRules{Max: 3, Summary: []profile.Field{HeroLevel}})
 )
 
 // openHeroes starts a server, on a database in memory here.
@@ -50,7 +50,7 @@ func ExampleProfile_SwitchSlot() {
 		return
 	}
 	earn := func(level, gems int64) {
-		err := p.Update(func(tx *profile.Tx) error { _ = Level.Add(tx, level); return Gems.Add(tx, gems) })
+		err := p.Update(func(tx *profile.Tx) error { _ = HeroLevel.Add(tx, level); return Gems.Add(tx, gems) })
 		if err != nil {
 			fmt.Println(err)
 		}
@@ -60,11 +60,11 @@ func ExampleProfile_SwitchSlot() {
 		fmt.Println(err)
 	}
 	earn(1, 5)
-	fmt.Printf("hard mode: level %d, %d gems\n", Level.Get(p), Gems.Get(p))
+	fmt.Printf("hard mode: level %d, %d gems\n", HeroLevel.Get(p), Gems.Get(p))
 	if err := p.SwitchSlot(ctx, profile.FirstSlot); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Printf("first game: level %d, %d gems\n", Level.Get(p), Gems.Get(p))
+	fmt.Printf("first game: level %d, %d gems\n", HeroLevel.Get(p), Gems.Get(p))
 	for _, s := range p.SaveSlots() {
 		fmt.Printf("%s %q: level %s, loaded %v\n", s.ID, s.Name, s.Summary["level"], s.Loaded)
 	}
@@ -86,7 +86,7 @@ func ExampleOpenOptions_slot() {
 		return
 	}
 	fmt.Println(len(p.SaveSlots()), "slots")
-	err = p.Update(func(tx *profile.Tx) error { return Level.Set(tx, 2) })
+	err = p.Update(func(tx *profile.Tx) error { return HeroLevel.Set(tx, 2) })
 	fmt.Println("without a slot:", errors.Is(err, profile.ErrNoSlot))
 	id, err := p.CreateSlot(ctx, "Anna", true)
 	fmt.Println("loaded:", id, err)

@@ -39,11 +39,11 @@ type placeJSON struct {
 
 // duplicateJSON is what audit writes of an item with --json.
 type duplicateJSON struct {
-	ID      string         `json:"id"`
-	Item    string         `json:"item,omitzero"`
-	Created time.Time      `json:"created"`
+	ID      string      `json:"id"`
+	Item    string      `json:"item,omitzero"`
+	Created time.Time   `json:"created"`
 	Places  []placeJSON `json:"places,omitempty"`
-	Moving  bool           `json:"moving,omitzero"` // its players kept changing: unknown
+	Moving  bool        `json:"moving,omitzero"` // its players kept changing: unknown
 }
 
 // Run runs the command.

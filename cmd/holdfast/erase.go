@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
@@ -19,7 +20,8 @@ type eraseCmd struct {
 	Key    *keyArg       `arg:"" optional:"" help:"The player, as kind/id: player/42."`
 	File   string        `placeholder:"PATH" help:"Erase all whom a file names, - for standard input: a line for each with an id, a key, or JSON with one. Lines that begin with # are comments."`
 	Kind   string        `default:"player" placeholder:"KIND" help:"The kind of those of whom the file has an id only (default player)."`
-	Reason string        `placeholder:"TEXT" help:"Why: the server that holds the player is told, and it is kept nowhere."`
+	Reason string        `placeholder:"TEXT" help:"Why: for the audit log, which keeps how many were erased and not whom."`
+	By     string        `placeholder:"NAME" help:"Who does it, for the audit log (default: your user name and this machine's)."`
 	Yes    bool          `help:"Do it. Without this, the command only shows whom it would erase."`
 	NoWait bool          `help:"Do not wait until it is sure that nothing comes late. A server, or the next erase, sees to that."`
 	Verify bool          `help:"Erase nothing, and look whether anything is left. Exit code 1 if there is."`
@@ -69,14 +71,17 @@ func (c *eraseCmd) check() error {
 		return usageError{errors.New("give a player, or a --file of them")}
 	case (session.Key{Kind: c.Kind, ID: "x"}).Check() != nil:
 		return usageError{(session.Key{Kind: c.Kind, ID: "x"}).Check()}
-	case c.Verify && (c.Yes || c.NoWait || c.Reason != ""):
-		return usageError{errors.New("--verify erases nothing: leave --yes, --no-wait and --reason out")}
+	case c.Verify && (c.Yes || c.NoWait || c.Reason != "" || c.By != ""):
+		return usageError{errors.New("--verify erases nothing: leave --yes, --no-wait, --reason and --by out")}
 	case c.Wait < 0 || c.Wait > 0 && !c.Verify:
 		return usageError{fmt.Errorf("--wait %v: give a time above zero, and --verify", c.Wait)}
-	case !c.Verify && (c.Reason == "" || len(c.Reason) > maxReason):
-		return usageError{fmt.Errorf("give a --reason of 1 to %d bytes", maxReason)}
+	case c.Verify:
+		return nil
 	}
-	return nil
+	act := actFlags{Reason: c.Reason, By: c.By}
+	err := act.checkAct()
+	c.By = act.By
+	return err
 }
 
 // eraseAtOnce is how many players are erased at a time.
@@ -109,6 +114,7 @@ func (er *eraser) run(ctx context.Context) (err error) {
 		return err
 	}
 	err = er.pass(ctx, "erase", true)
+	err = errors.Join(err, er.note(context.WithoutCancel(ctx)))
 	if err == nil && !er.cmd.NoWait {
 		err = er.pass(ctx, "sweep", false)
 	}
@@ -116,6 +122,26 @@ func (er *eraser) run(ctx context.Context) (err error) {
 		err = er.findTagged()
 	}
 	return errors.Join(err, er.db.retire(er.srv))
+}
+
+// note writes into the audit log how many were erased, and not whom: that would bring
+// their ids back.
+func (er *eraser) note(ctx context.Context) error {
+	n := 0
+	for i := range er.done {
+		if d := &er.done[i]; !d.At.IsZero() && !d.Before {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	act := actFlags{Reason: er.cmd.Reason, By: er.cmd.By}
+	a, err := act.act("erase", session.Key{}, map[string]int{"erased": n})
+	if err == nil {
+		_, err = audit.Write(ctx, er.db.DB, er.srv.Name(), er.srv.Now(), a)
+	}
+	return er.db.why(err)
 }
 
 // pass goes over all players once, many at a time.

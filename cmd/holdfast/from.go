@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/roblox"
 )
@@ -64,7 +65,7 @@ func (c *importCmd) check() error {
 		{c.Field != "" && form != roblox.Plain, "--field goes with --from plain"},
 		{c.Beside != "" && c.DropBeside, "--beside and --drop-beside cannot be together"},
 		{c.Backups < 0, "--backups: give a number from 0"},
-		{form == roblox.DataStore2 && len(c.Reason) > maxReason-maxBackupReason, fmt.Sprintf("--reason may have %d bytes at most with --from datastore2", maxReason-maxBackupReason)},
+		{form == roblox.DataStore2 && len(c.Reason) > audit.MaxReason-maxBackupReason, fmt.Sprintf("--reason may have %d bytes at most with --from datastore2", audit.MaxReason-maxBackupReason)},
 	} {
 		if rule.broken {
 			return usageError{errors.New(rule.why)}

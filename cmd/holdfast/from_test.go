@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/session"
 )
@@ -209,7 +210,7 @@ func TestImportBackups(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := apply(killed, document.Diff(snapshot(killed), doc), backupReason("holdfast import", 1)); err != nil {
+			if err := apply(g.db, g.Server, killed, document.Diff(snapshot(killed), doc), session.OriginImport, &audit.Act{Reason: backupReason("holdfast import", 1)}); err != nil {
 				t.Fatal(err)
 			}
 			played := other.open(t, "player/2") // has the same, and from no import
