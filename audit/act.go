@@ -102,7 +102,6 @@ func Clean(s string, most int) string {
 
 const (
 	system    = "audit"
-	folder    = "audit"
 	actFormat = 1
 )
 
@@ -124,7 +123,7 @@ func EntryKey(id driver.Version) string { return store.SystemKey(system, id.Stri
 
 // IndexPrefix is what the keys of the index entries of somebody's acts begin with. Their
 // last parts are the acts' ids.
-func IndexPrefix(key session.Key) string { return store.JoinKey(key.Kind, key.ID, folder) + "/" }
+func IndexPrefix(key session.Key) string { return session.IndexPrefix(key, system) }
 
 // Prepare checks an act and fills in when it is done, where, and its id: for who writes
 // it with other entries in one commit. Now is the database's time, and db gives the id.
@@ -172,8 +171,11 @@ func (a *Act) Writes() ([]driver.Write, error) {
 	}
 	ws := []driver.Write{{Key: EntryKey(a.ID), Mode: driver.Once, Value: value}}
 	if st.Key != "" {
-		index := IndexPrefix(a.Key) + a.ID.String()
-		ws = append(ws, driver.Write{Key: index, Mode: driver.Once, Value: []byte(`{"format":1}`)})
+		index, err := session.IndexValue(nil) // an erasure deletes the act too
+		if err != nil {
+			return nil, err
+		}
+		ws = append(ws, driver.Write{Key: session.IndexKey(a.Key, EntryKey(a.ID)), Mode: driver.Once, Value: index})
 	}
 	return ws, nil
 }

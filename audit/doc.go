@@ -5,7 +5,7 @@
 //
 // An [Act] is one thing that an operator did: a restore, an edit, a refund. It is an
 // entry of its own, ~audit/<id>, whose ids sort by the database's time; and an act on
-// somebody has an index entry under his root, <kind>/<id>/audit/<id>, so that his acts
+// somebody has an index entry under his root, <kind>/<id>/~audit/<id>, so that his acts
 // are found without looking at all, and an erasure finds them.
 //
 //	act := audit.Act{By: "alice@support", What: "restore", Key: key, Reason: "ticket 4711"}

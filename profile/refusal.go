@@ -97,6 +97,7 @@ var named = []namedError{
 	{"computed", ErrComputed},
 	{"no slot", ErrNoSlot},
 	{"unknown slot", ErrUnknownSlot},
+	{"other slot", ErrOtherSlot},
 }
 
 const (

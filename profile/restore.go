@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -329,16 +330,23 @@ func (r *restoring) missed(w *session.Tx) bool {
 // and returns how many paths it has changed. If it fails the update fails, and nothing
 // has changed.
 //
-// What a layer has to say when data of another time come back, it says here, on the
-// document that is about to be put in place: migrations that are due for the old data,
-// as their record (~schema) goes back with them, come before the schema judges them; and
-// a save slot that was loaded at that time and is not loaded now must not overwrite the
-// fields of the one that is.
+// What was noted of migrations (~schema) goes back with the data; so those that are due
+// then come before the schema judges what they have made. The list of save slots stays,
+// as it says where other entries are; and a restore to a version in which another slot
+// was loaded is refused.
 func restoreInto(tx *Tx, old *document.Document) (changed int, err error) {
 	now := tx.w.Document()
 	target, err := restored(now, old, tx.p.srv.limits())
 	if err != nil {
 		return 0, err
+	}
+	if err := slotsApart(now, old, tx.p.schema); err != nil {
+		return 0, tx.p.restoreErr(err)
+	}
+	if !tx.p.srv.opts.Tool {
+		if _, err := tx.p.schema.migrateDocument(tx.p.key, target, tx.p.srv.migrator()); err != nil {
+			return 0, err
+		}
 	}
 	if _, err := detached(tx.p.srv, tx.p.key, target); err != nil {
 		return 0, err
@@ -347,9 +355,43 @@ func restoreInto(tx *Tx, old *document.Document) (changed int, err error) {
 	return len(delta), tx.replay(delta)
 }
 
-// PlanRestore returns what a restore would change of a document, if no layer has more to
-// say to it than that: to show it before. Neither document changes.
+func (p *Profile) restoreErr(err error) error {
+	if s, ok := errors.AsType[*SlotError](err); ok {
+		s.Key = p.key
+	}
+	return err
+}
+
+// slotsApart reports an error if another save slot was loaded in an old document than
+// is now: the fields of the one must not come into the other. One from before there
+// were slots has the first one's.
+func slotsApart(now, old *document.Document, s *Schema) error {
+	x, err := readSlots(now, s)
+	if x == nil || err != nil {
+		return err
+	}
+	y, err := readSlots(old, s)
+	if err != nil {
+		return err
+	}
+	then := FirstSlot
+	if y != nil {
+		then = y.loaded
+	}
+	if then != x.loaded {
+		return &SlotError{Slot: then, Err: fmt.Errorf("%w: %s was loaded in the version, %s is now: switch to it first",
+			ErrOtherSlot, cmp.Or(then, NoSlot), x.loadedOrNone())}
+	}
+	return nil
+}
+
+// PlanRestore returns what a restore would change of a document, migrations aside: to
+// show it before. Neither document changes. It is ErrOtherSlot if another save slot is
+// loaded now than was in the old one.
 func PlanRestore(now, old *document.Document) (document.Delta, error) {
+	if err := slotsApart(now, old, nil); err != nil {
+		return nil, err
+	}
 	target, err := restored(now, old, &anySize)
 	if err != nil {
 		return nil, err

@@ -240,19 +240,53 @@ func TestRestore(t *testing.T) {
 	})
 	t.Run("LeavesWhereTheSlotsAre", func(t *testing.T) {
 		bubble(t, func(w *world) {
-			slots := profile.Value[any]("~slots", nil)
-			other := profile.NewSchema("player", coins, slots)
-			a := w.serverOn("a", open{w.db}, other, nil)
+			level := profile.Int("level", 0, profile.PerSlot())
+			a := w.serverOn("a", open{w.db}, profile.NewSchema("player", coins, level), nil)
 			p := w.load(a, "alice")
-			w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 1); slots.Set(tx, "then") })
+			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 1); level.Set(tx, 1) })
 			if err := p.Save(w.ctx); err != nil {
 				w.Fatal(err)
 			}
 			old := w.newest(a, "alice")
-			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 2); slots.Set(tx, "now") })
+			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 2); level.Set(tx, 2) })
+			second, err := p.CreateSlot(w.ctx, "second", true)
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.update(p, func(tx *profile.Tx) { level.Set(tx, 9) })
+			before := dump(p)
+			if _, err := a.Restore(w.ctx, "alice", old.Version, ticket); !errors.Is(err, profile.ErrOtherSlot) {
+				w.Errorf("Restore while another slot is loaded = %v, want ErrOtherSlot", err)
+			}
+			if dump(p) != before {
+				w.Errorf("a restore that was refused has changed %s to %s", before, dump(p))
+			}
+			if err := p.SwitchSlot(w.ctx, profile.FirstSlot); err != nil {
+				w.Fatal(err)
+			}
 			w.restore(a, "alice", old.Version, ticket)
-			if coins.Get(p) != 1 || slots.Get(p) != "now" {
-				w.Errorf("alice has %s, want 1 coin and the slots of now", dump(p))
+			if coins.Get(p) != 1 || level.Get(p) != 1 || len(p.SaveSlots()) != 2 {
+				w.Errorf("alice has %s, want 1 coin, level 1 and two slots", dump(p))
+			}
+			if err := p.SwitchSlot(w.ctx, second); err != nil || level.Get(p) != 9 {
+				w.Errorf("SwitchSlot = %v, level %d; want the second slot's 9", err, level.Get(p))
+			}
+		})
+	})
+	t.Run("MigratesWhatIsOlder", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			w.store(schema1, "alice", func(tx *profile.Tx) { oldCoins.Set(tx, 101) })
+			a := w.serverOn("a", open{w.db}, schema3, nil)
+			old := w.newest(a, "alice")
+			p := w.load(a, "alice")
+			w.update(p, func(tx *profile.Tx) { gold.Set(tx, 7) })
+			w.restore(a, "alice", old.Version, ticket)
+			if gold.Get(p) != 51 || bank.Get(p) != 50 || strings.Contains(dump(p), "coins\":") {
+				w.Errorf("alice has %s, want gold 51 and bank 50 and no coins", dump(p))
+			}
+			w.close(p)
+			if p = w.load(a, "alice"); gold.Get(p) != 51 {
+				w.Errorf("migrated again: %s", dump(p))
 			}
 		})
 	})

@@ -214,8 +214,10 @@ func (srv *Server) entomb(ctx context.Context, key Key, e *driver.Entry, sent ou
 	if err != nil {
 		return err
 	}
-	// Deletes that follow from the data of the root that is replaced, and that no
-	// index entry names, join the commit here.
+	if r, err := decodeRoot(e); err == nil && r != nil {
+		_, rows := r.Rows.follow(key, nil, nil) // those in rankings go with what feeds them
+		writes = append(writes, rows...)
+	}
 	err = srv.commitErasure(ctx, driver.Batch{Writes: append(writes, sent...), Forget: []string{key.String()}}, store.Waited)
 	switch {
 	case errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUncertain):

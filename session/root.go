@@ -111,10 +111,10 @@ func decodeRoot(e *driver.Entry) (*root, error) {
 // splitRoot reads the text of a root. The data are its last member, as append writes
 // it, and by far the largest part: they are left for whoever parses them to check, and
 // shared with the text. No string can hold what begins them, as its quotes would be
-// escaped there.
+// escaped there. What another program has written in another order is read whole.
 func splitRoot(text []byte) (r root, err error) {
 	if head, data, ok := bytes.Cut(text, []byte(`,"data":{`)); ok && text[len(text)-1] == '}' {
-		if json.Unmarshal(append(slices.Clip(head), '}'), &r) == nil && r.Data == nil {
+		if json.Unmarshal(append(slices.Clip(head), '}'), &r) == nil && r.Data == nil && r.Format != 0 {
 			r.Data = text[len(text)-len(data)-1 : len(text)-1]
 			return r, nil
 		}
