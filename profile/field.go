@@ -69,6 +69,9 @@ func newField(name string, opts []FieldOption) field {
 	if f.settings.lazy && f.settings.volatile {
 		f.fail(fmt.Errorf("%w: field %q: Lazy says when it is stored, Volatile that it never is", ErrSchema, name))
 	}
+	if f.settings.perSlot && f.settings.volatile {
+		f.fail(fmt.Errorf("%w: field %q: PerSlot says where it is stored, Volatile that it never is", ErrSchema, name))
+	}
 	return f
 }
 

@@ -280,19 +280,19 @@ func (srv *Server) buildSlowly(l *load, key session.Key, o *OpenOptions, s *sess
 		l.leaving = l.leaving || err != nil
 		srv.mu.Unlock()
 		if err != nil {
-			srv.giveUp(s)
+			srv.discard(s)
 		}
 	})
 }
 
 // discard gives the lock of a session back that has become no profile: nothing was
-// changed in it.
-func (c *common) discard(s *session.Session) { c.background(func() { c.giveUp(s) }) }
-
-func (c *common) giveUp(s *session.Session) {
-	if err := s.Close(context.Background()); err != nil {
-		c.log.Error("release a player who was not loaded", "key", s.Key().String(), "err", err)
-	}
+// changed in it. When it returns, no other load gets that session any more.
+func (c *common) discard(s *session.Session) {
+	s.StartClose(func(err error) {
+		if err != nil {
+			c.log.Error("release a player who was not loaded", "key", s.Key().String(), "err", err)
+		}
+	})
 }
 
 // make makes a profile of a session, or of an error that is certain.
@@ -336,7 +336,11 @@ func (srv *Server) admit(l *load, p *Profile, err error) {
 	if err == nil && l.leaving {
 		err = fmt.Errorf("open %v: %w", p.key, context.Cause(l.ctx))
 		left := p
-		defer srv.background(func() { _ = left.Close(context.Background()) })
+		l.calls++ // until it is closed nobody else loads the player
+		defer srv.background(func() {
+			_ = left.Close(context.Background())
+			srv.leave(l, left.key)
+		})
 		p = nil
 	}
 	if err != nil {

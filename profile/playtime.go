@@ -49,6 +49,7 @@ type playClock struct {
 	since  time.Time     // zero while it stands still
 	begun  bool          // the game has the profile open
 	pause  bool          // as the game said last
+	absent bool          // it belongs to a save slot, and none is loaded
 	stored int64         // what the document holds, in milliseconds
 }
 
@@ -63,7 +64,7 @@ func (c *playClock) now() time.Duration {
 // from returns a clock that goes on from a total.
 func (c playClock) from(total time.Duration) *playClock {
 	c.total, c.since = total, time.Time{}
-	if c.begun && !c.pause {
+	if c.begun && !c.pause && !c.absent {
 		c.since = time.Now()
 	}
 	return &c
@@ -290,11 +291,12 @@ func (p *Profile) startPlayTime() {
 	}
 	p.lock()
 	defer p.mu.Unlock()
-	p.openDocument()
+	d := p.openDocument()
 	defer p.closeDocument()
-	p.eachPlayTime(func(_ *field, sl *slot) {
+	none := noneLoaded(d)
+	p.eachPlayTime(func(f *field, sl *slot) {
 		c := sl.beginClock()
-		c.begun = true
+		c.begun, c.absent = true, f.settings.perSlot && none
 		sl.setClock(c.from(c.now()))
 	})
 }
@@ -328,7 +330,7 @@ func (p *Profile) takeAlong(put func(field string, value []byte) error) {
 	p.eachPlayTime(func(f *field, sl *slot) {
 		n := sl.played()
 		c := sl.clock()
-		if c == nil || n == c.stored || f.settings.volatile {
+		if c == nil || n == c.stored || f.settings.volatile || f.settings.perSlot && noneLoaded(p.s.Document()) {
 			return
 		}
 		if err := put(f.name, strconv.AppendInt(nil, n, 10)); err != nil {
@@ -339,6 +341,21 @@ func (p *Profile) takeAlong(put func(field string, value []byte) error) {
 	})
 }
 
+// tickInSlot lets the play times of the save slot that the update has loaded grow, and
+// stops those of none.
+func (tx *Tx) tickInSlot() {
+	none := noneLoaded(tx.w.Document())
+	for i, f := range tx.p.schema.fields {
+		if c := f.common(); !c.settings.grows || !c.settings.perSlot || tx.p.slots[i].clock() == nil {
+			continue
+		}
+		sl := tx.touch(i)
+		c := *sl.clock()
+		c.absent = none
+		sl.setClock(c.from(c.now()))
+	}
+}
+
 // foldPlayTime writes what the play times have grown into the document, as changes of
 // the update. It is for an update that puts stored fields aside and others in their
 // place: when those are loaded, each play time goes on from what is stored there.
@@ -346,7 +363,7 @@ func (tx *Tx) foldPlayTime() error {
 	for i, f := range tx.p.schema.fields {
 		c := f.common()
 		clock := tx.p.slots[i].clock
-		if !c.settings.grows || c.settings.volatile || clock() == nil {
+		if !c.settings.grows || c.settings.volatile || clock() == nil || c.settings.perSlot && noneLoaded(tx.w.Document()) {
 			continue
 		}
 		n := tx.p.slots[i].played()

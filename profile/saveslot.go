@@ -118,9 +118,9 @@ type SlotRules struct {
 	// in the list of slots. Of a value of more than MaxSummaryValue bytes nothing is
 	// shown there.
 	Summary []Field
-	// PlayTime is a field of whole seconds, PerSlot, whose value the list shows as
+	// PlayTime is a field, PerSlot, whose value the list shows as
 	// the slot's play time. Nil: there is none.
-	PlayTime *IntField
+	PlayTime *PlayTimeField
 }
 
 // WithSlots returns the schema with rules for its save slots. It has none unless

@@ -53,7 +53,7 @@ type storedSlot struct {
 	Name     string                     `json:"name"`
 	Created  time.Time                  `json:"created"`
 	Played   time.Time                  `json:"played,omitzero"`
-	PlayTime int64                      `json:"play_time,omitempty"` // seconds
+	PlayTime int64                      `json:"play_time,omitempty"` // milliseconds
 	Deleted  time.Time                  `json:"deleted,omitzero"`
 	Until    time.Time                  `json:"until,omitzero"`
 	Stamp    uint64                     `json:"stamp,omitempty"` // of its entry; 0: there is none
@@ -252,7 +252,7 @@ func (x *slotIndex) public(d *document.Document) []SaveSlot {
 		}
 		list[i] = SaveSlot{
 			ID: s.ID, Name: s.Name, Loaded: s.ID == x.loaded, Created: s.Created, Played: s.Played,
-			PlayTime: time.Duration(shown.PlayTime) * time.Second, Deleted: s.Deleted, Until: s.Until,
+			PlayTime: time.Duration(shown.PlayTime) * time.Millisecond, Deleted: s.Deleted, Until: s.Until,
 			Summary: maps.Clone(shown.Summary),
 		}
 	}
@@ -272,7 +272,7 @@ func (r *storedRules) summary(d *document.Document) (values map[string]json.RawM
 		values[name] = bytes.Clone(value)
 	}
 	if value, ok := d.Get(document.Field(r.PlayTime)); ok && r.PlayTime != "" {
-		playTime = min(max(count(value), 0), int64(math.MaxInt64/time.Second))
+		playTime = min(max(count(value), 0), int64(math.MaxInt64/time.Millisecond))
 	}
 	return values, playTime
 }

@@ -184,6 +184,9 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 	before, after := "", ""
 	err = p.updateWithRoom(ctx, func(tx *Tx) error {
 		before = tx.LoadedSlot()
+		if err := tx.foldPlayTime(); err != nil { // what is parked holds all of it
+			return err
+		}
 		b, err := tx.slotBook()
 		if err != nil {
 			return err
@@ -199,6 +202,7 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 			return err
 		}
 		if after = tx.LoadedSlot(); after != before {
+			tx.tickInSlot()
 			tx.slotSwitched = &SlotSwitch{Profile: p, From: before, To: after}
 		}
 		return nil

@@ -161,8 +161,12 @@ func (c *Copy) LoadedSlot() string { return c.p.LoadedSlot() }
 func (p *Profile) SaveSlots() []SaveSlot {
 	list := p.listSlots()
 	for i := range list {
-		if list[i].Loaded && p.s != nil && !p.ended() {
-			list[i].Played = p.srv.slotTime()
+		if !list[i].Loaded || p.s == nil || p.ended() {
+			continue
+		}
+		list[i].Played = p.srv.slotTime()
+		if f := p.schema.slotRules.PlayTime; f != nil {
+			list[i].PlayTime = f.Get(p)
 		}
 	}
 	return list

@@ -27,8 +27,135 @@ var (
 	place   = profile.String("place", "home", profile.PerSlot(), profile.Lazy())
 	seconds = profile.Int("seconds", 0, profile.PerSlot())
 	hero    = profile.NewSchema("hero", gems, level, chest, place, seconds).
-		WithSlots(profile.SlotRules{Max: 3, Summary: []profile.Field{level, place}, PlayTime: seconds})
+		WithSlots(profile.SlotRules{Max: 3, Summary: []profile.Field{level, place}})
 )
+
+// Some know how long each slot was played.
+var (
+	hours  = profile.PlayTime("hours")
+	inSlot = profile.PlayTime("slot hours", profile.PerSlot())
+	timed  = profile.NewSchema("hero", level, hours, inSlot).WithSlots(profile.SlotRules{PlayTime: inSlot})
+)
+
+func TestPlayTimeOfSaveSlots(t *testing.T) {
+	t.Run("GrowsInTheLoadedOneAlone", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			a := w.serverOn("a", open{w.db}, timed, nil)
+			p := w.load(a, "1")
+			w.update(p, func(tx *profile.Tx) { level.Set(tx, 2) })
+			time.Sleep(time.Minute)
+			second, err := p.CreateSlot(w.ctx, "second", true)
+			w.ok(err)
+			time.Sleep(2 * time.Minute)
+			w.ok(p.SwitchSlot(w.ctx, profile.NoSlot))
+			time.Sleep(4 * time.Minute)
+			w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot))
+			time.Sleep(8 * time.Minute)
+			for _, s := range p.SaveSlots() {
+				want := 9 * time.Minute
+				if s.ID == second {
+					want = 2 * time.Minute
+				}
+				if (s.PlayTime - want).Abs() > time.Second {
+					t.Errorf("save slot %s was played for %v, want %v", s.ID, s.PlayTime, want)
+				}
+			}
+			w.close(p)
+			c, err := a.Peek(w.ctx, "1")
+			w.ok(err)
+			if got := hours.Get(c); (got - 15*time.Minute).Abs() > time.Second {
+				t.Errorf("the account was played for %v, want 15m", got)
+			}
+			if got := c.SaveSlots()[0].PlayTime; (got - 9*time.Minute).Abs() > time.Second {
+				t.Errorf("the stored list says %v of the first slot, want 9m", got)
+			}
+		})
+	})
+}
+
+// TestMigrationsOfSaveSlots: what belongs to a slot is migrated once, also if it is
+// parked meanwhile.
+func TestMigrationsOfSaveSlots(t *testing.T) {
+	power := profile.Int("power", 0, profile.PerSlot())
+	rich := profile.Int("rich", 0)
+	runs := make(map[string]int)
+	double := profile.Migration{Name: "power is level doubled", PerSlot: true, Run: func(d *profile.Draft) error {
+		runs["slot"]++
+		var n int64
+		if _, err := d.Get("level", &n); err != nil {
+			return err
+		}
+		if d.Has("gems") {
+			return errors.New("a migration of slots sees the account")
+		}
+		return errors.Join(d.Set("power", 2*n), d.Delete("level"))
+	}}
+	wealth := profile.Migration{Name: "gems are riches", Run: func(d *profile.Draft) error {
+		runs["account"]++
+		if d.Has("level") || d.Has("power") {
+			return errors.New("a migration of the account sees a slot")
+		}
+		return d.Rename("gems", "rich")
+	}}
+	later := profile.NewSchema("hero", rich, power).Migrate(double, wealth)
+	prepare := func(w *world) (second string) {
+		a := w.serverOn("old", open{w.db}, profile.NewSchema("hero", gems, level), nil)
+		p := w.load(a, "1")
+		w.update(p, func(tx *profile.Tx) { level.Set(tx, 3); gems.Set(tx, 10) })
+		second, err := p.CreateSlot(w.ctx, "second", true)
+		w.ok(err)
+		w.update(p, func(tx *profile.Tx) { level.Set(tx, 5) })
+		w.close(p)
+		_, err = a.Close(w.ctx)
+		w.ok(err)
+		clear(runs)
+		return second
+	}
+	t.Run("AreAppliedOnceToEach", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			second := prepare(w)
+			for range 2 {
+				a := w.serverOn("new", open{w.db}, later, nil)
+				p := w.with(a, "1", second)
+				if power.Get(p) != 10 || rich.Get(p) != 10 {
+					t.Errorf("the loaded slot has power %d and the account %d, want 10 and 10", power.Get(p), rich.Get(p))
+				}
+				w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot))
+				if power.Get(p) != 6 {
+					t.Errorf("the parked slot has power %d, want 6", power.Get(p))
+				}
+				third, err := p.CreateSlot(w.ctx, "third", true)
+				w.ok(err)
+				if power.IsSet(p) {
+					t.Error("a slot that began in the newest form was migrated")
+				}
+				w.ok(p.DeleteSlot(w.ctx, third))
+				w.ok(p.SwitchSlot(w.ctx, second))
+				w.close(p)
+				_, err = a.Close(w.ctx)
+				w.ok(err)
+			}
+			if runs["slot"] != 2 || runs["account"] != 1 {
+				t.Errorf("migrations ran %v times, want twice for slots and once for the account", runs)
+			}
+		})
+	})
+	t.Run("ThatWriteWhatIsNotTheirsFail", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			second := prepare(w)
+			bad := later.Migrate(profile.Migration{Name: "bad", PerSlot: true, Run: func(d *profile.Draft) error { return d.Set("rich", 1) }})
+			p, err := w.serverOn("new", open{w.db}, bad, nil).Open(w.ctx, "1", &profile.OpenOptions{Slot: second})
+			if err != nil || !errors.Is(p.Err(), profile.ErrMigration) {
+				t.Errorf("Open = %v, a profile with error %v; want ErrMigration", err, p.Err())
+			}
+		})
+	})
+	t.Run("NeedSlots", func(t *testing.T) {
+		if err := profile.NewSchema("hero", gems).Migrate(double).Err(); !errors.Is(err, profile.ErrSchema) {
+			t.Errorf("Err() = %v, want ErrSchema", err)
+		}
+	})
+}
 
 func (w *world) heroes(name string) *profile.Server { return w.serverOn(name, open{w.db}, hero, nil) }
 
@@ -199,7 +326,7 @@ func TestSaveSlots(t *testing.T) {
 			}
 			for what, list := range map[string][]profile.SaveSlot{"memory": p.SaveSlots(), "a copy": c.SaveSlots(), "a tool": tool} {
 				one, two := list[0], list[1]
-				if one.Name != profile.FirstSlotName || one.PlayTime != time.Minute || string(one.Summary["level"]) != "3" || one.Summary["place"] != nil ||
+				if one.Name != profile.FirstSlotName || string(one.Summary["level"]) != "3" || one.Summary["place"] != nil ||
 					one.Created.Sub(created).Abs() > time.Second || one.Played.Sub(parked).Abs() > time.Second {
 					t.Errorf("from %s: the first slot is %+v", what, one)
 				}
@@ -383,7 +510,8 @@ func TestSaveSlots(t *testing.T) {
 			"SummaryOfAccount":  profile.NewSchema("hero", level, gems).WithSlots(profile.SlotRules{Summary: []profile.Field{gems}}),
 			"SummaryOfStranger": profile.NewSchema("hero", level).WithSlots(profile.SlotRules{Summary: []profile.Field{place}}),
 			"SummaryOfNil":      profile.NewSchema("hero", level).WithSlots(profile.SlotRules{Summary: []profile.Field{nil}}),
-			"PlayTimeOfAccount": profile.NewSchema("hero", level, gems).WithSlots(profile.SlotRules{PlayTime: gems}),
+			"PlayTimeOfAccount": profile.NewSchema("hero", level, hours).WithSlots(profile.SlotRules{PlayTime: hours}),
+			"VolatilePerSlot":   profile.NewSchema("hero", profile.Int("mood", 0, profile.PerSlot(), profile.Volatile())),
 		} {
 			if err := s.Err(); !errors.Is(err, profile.ErrSchema) {
 				t.Errorf("%s: Err() = %v, want ErrSchema", name, err)

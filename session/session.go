@@ -253,6 +253,11 @@ func (s *Session) Close(ctx context.Context) error {
 	return s.await(ctx, done, "close")
 }
 
+// StartClose is Close for who does not wait for its end: when it returns, changes are
+// refused, and Open gives the session to nobody any more. Fn is told what Close would
+// return; it must not block. StartClose itself waits only for a change under way.
+func (s *Session) StartClose(fn func(error)) { s.close(fn) }
+
 // close starts closing and calls fn when it has come to its end.
 func (s *Session) close(fn func(error)) {
 	s.mu.Lock()

@@ -16,7 +16,7 @@ import (
 var (
 	diamonds = profile.Int("diamonds", 0)
 	rank     = profile.Int("rank", 1, profile.PerSlot())
-	minutes  = profile.Int("minutes", 0, profile.PerSlot())
+	minutes  = profile.PlayTime("minutes", profile.PerSlot())
 	slotted  = profile.NewSchema("player", diamonds, rank, minutes).
 			WithSlots(profile.SlotRules{Max: 2, Keep: time.Hour, Summary: []profile.Field{rank}, PlayTime: minutes})
 )
@@ -38,7 +38,10 @@ func (w *world) saver() (*profile.Server, *profile.Profile) {
 		w.Fatal(err)
 	}
 	set := func(n int64) {
-		if err := p.Update(func(tx *profile.Tx) error { _ = minutes.Set(tx, 90*n); return rank.Set(tx, n) }); err != nil {
+		if err := p.Update(func(tx *profile.Tx) error {
+			_ = minutes.Set(tx, 90*time.Duration(n)*time.Second)
+			return rank.Set(tx, n)
+		}); err != nil {
 			w.Fatal(err)
 		}
 	}

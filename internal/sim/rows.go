@@ -59,6 +59,9 @@ func rowOf(p *player, value []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Erased {
+		return nil, nil
+	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(r.Data, &fields); err != nil {
 		return nil, err

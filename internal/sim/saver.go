@@ -110,7 +110,7 @@ func (c *checker) saversWritten(b *driver.Batch) error {
 	return nil
 }
 
-// moved takes a new root. What was mintedOf is never less than before.
+// moved takes a new root. What was minted is never less than before.
 func (s *saver) moved(value []byte) error {
 	var r storedRoot
 	var now savedRoot
@@ -118,7 +118,7 @@ func (s *saver) moved(value []byte) error {
 		return fmt.Errorf("read root of saver %s: %w", s.id, err)
 	}
 	if now.Minted < s.stored.Minted {
-		return fmt.Errorf("saver %s: of %d that were mintedOf %d are left", s.id, s.stored.Minted, now.Minted)
+		return fmt.Errorf("saver %s: of %d that were minted %d are left", s.id, s.stored.Minted, now.Minted)
 	}
 	s.stored = now
 	return nil
@@ -158,7 +158,7 @@ func (s *saver) check() error {
 	case entries != len(s.parked):
 		return fmt.Errorf("%d slots are parked, %d have an entry", entries, len(s.parked))
 	case sum != s.stored.Minted:
-		return fmt.Errorf("%d were mintedOf, and he has %d", s.stored.Minted, sum)
+		return fmt.Errorf("%d were minted, and he has %d", s.stored.Minted, sum)
 	}
 	return nil
 }
@@ -213,8 +213,14 @@ func (w *world) someSlot(list []profile.SaveSlot) string {
 	return list[n].ID
 }
 
-// openSaver opens a saver, with a slot that he may have.
+// openSaver opens a saver, with a slot that he may have. Of several who want slots
+// that are not there, the scheduler would choose who tries first: so one opens him at
+// a time.
 func (w *world) openSaver(in *instance, id string) {
+	if in.opening[id] {
+		return
+	}
+	in.opening[id] = true
 	slots := []string{"", profile.NoSlot, "1", "2"}
 	o := &profile.OpenOptions{Slot: slots[w.rng.IntN(len(slots))]}
 	if w.chance(w.shape.steal) {
@@ -222,7 +228,10 @@ func (w *world) openSaver(in *instance, id string) {
 	}
 	w.begin(in, w.patience(), fmt.Sprintf("open %s with slot %q", id, o.Slot), func(ctx context.Context) func() {
 		_, err := in.savers.Open(ctx, id, o)
-		return func() { w.slotsHeard(err) }
+		return func() {
+			in.opening[id] = false
+			w.slotsHeard(err)
+		}
 	})
 }
 

@@ -29,6 +29,7 @@ type instance struct {
 	profiles *profile.Server // over srv, where games use profiles
 	book     *receipt.Book   // of profiles
 	savers   *profile.Server // beside profiles, for players with save slots
+	opening  map[string]bool // those who are being opened
 
 	up      bool // its server is open
 	dead    bool // killed, or gone after its Close
@@ -110,6 +111,7 @@ func (in *instance) start(ctx context.Context) (err error) {
 	if in.profiles, err = profile.Open(ctx, in.db, schemaOf, po); err == nil {
 		in.srv = in.profiles.Session()
 		var slots error
+		in.opening = make(map[string]bool)
 		in.savers, slots = in.profiles.With(saverSchema)
 		err = errors.Join(slots, in.receive(), in.openBook())
 	}
