@@ -12,10 +12,10 @@ import (
 	"github.com/holdfast-games/holdfast/session"
 )
 
-// Savers are players with save slots, of a kind of their own. What is mintedOf for one
+// Savers are players with save slots, of a kind of their own. What is minted for one
 // goes into the wallet of his account or into the gold of the slot that is loaded, in
 // the update that counts it. So at every moment, and after every crash, the sum over
-// the account and all slots, parked and deleted ones included, is what was mintedOf.
+// the account and all slots, parked and deleted ones included, is what was minted.
 const (
 	saverKind  = "saver"
 	slotFolder = "slot"
@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	mintedOf    = profile.Int("mintedOf", 0)
+	mintedOf    = profile.Int("minted", 0)
 	wallet      = profile.Int("wallet", 0, profile.Min(0))
 	gold        = profile.Int(goldField, 0, profile.Min(0), profile.PerSlot())
 	saverSchema = profile.NewSchema(saverKind, mintedOf, wallet, gold).WithSlots(profile.SlotRules{Max: 5, Summary: []profile.Field{gold}})
@@ -41,7 +41,7 @@ type saver struct {
 // savedRoot is the root of a saver, as far as it is looked at. The elements of the
 // index are read without package profile.
 type savedRoot struct {
-	Minted int64                      `json:"mintedOf"`
+	Minted int64                      `json:"minted"`
 	Wallet int64                      `json:"wallet"`
 	Gold   int64                      `json:"gold"`
 	Index  map[string]json.RawMessage `json:"~slots"`
