@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"time"
 
 	strict "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,7 +27,22 @@ type schemaJSON struct {
 	Format     int             `json:"format"`
 	Kind       string          `json:"kind"`
 	Fields     []fieldJSON     `json:"fields"`
+	Slots      *slotsJSON      `json:"slots,omitempty"`
 	Migrations []migrationJSON `json:"migrations,omitempty"`
+}
+
+// slotsJSON are the rules for save slots as JSON.
+type slotsJSON struct {
+	Max      int      `json:"max,omitempty"`
+	Keep     int64    `json:"keep,omitempty"` // seconds
+	Summary  []string `json:"summary,omitempty"`
+	PlayTime string   `json:"playTime,omitempty"`
+}
+
+// rankedJSON is a ranking that a field feeds, as JSON.
+type rankedJSON struct {
+	Ranking string `json:"ranking"`
+	Lowest  bool   `json:"lowest,omitempty"`
 }
 
 // fieldJSON is a field as JSON. What does not apply is left out.
@@ -40,12 +56,17 @@ type fieldJSON struct {
 	MaxLen  *int            `json:"maxLen,omitempty"`
 	Private bool            `json:"private,omitempty"`
 	Lazy    bool            `json:"lazy,omitempty"`
+
+	Volatile bool        `json:"volatile,omitempty"`
+	PerSlot  bool        `json:"perSlot,omitempty"`
+	Ranked   *rankedJSON `json:"ranked,omitempty"`
 }
 
 // migrationJSON is a migration as JSON, which cannot say what it does.
 type migrationJSON struct {
 	Name       string `json:"name"`
 	Compatible bool   `json:"compatible,omitempty"`
+	PerSlot    bool   `json:"perSlot,omitempty"`
 }
 
 // The kinds of fields by the names that they have in JSON.
@@ -61,6 +82,7 @@ const (
 	kindMap      = "map"
 	kindCounters = "counters"
 	kindValue    = "value"
+	kindPlayTime = "playtime"
 )
 
 // describer is a field that can be told as JSON: it sets the type and what is
@@ -119,6 +141,17 @@ func (f *CountersField) describe(j *fieldJSON) error {
 	return nil
 }
 
+func (f *PlayTimeField) describe(j *fieldJSON) error {
+	j.Type = kindPlayTime
+	return nil
+}
+
+// A layer's field is told as what anybody can see of it: values under names.
+func (f *ElementsField) describe(j *fieldJSON) error {
+	j.Type, j.Of = kindMap, shapeAny
+	return nil
+}
+
 // shapeOr returns the declared shape, or that of a Go type.
 func (f *field) shapeOr(t reflect.Type) string {
 	if f.settings.shape != "" {
@@ -141,13 +174,18 @@ func (b *bound) text() json.RawMessage {
 // written in other languages: its kind, its fields with their types, defaults and
 // options, and its migrations by name. The same schema always gives the same text.
 // It cannot tell what a Validate or a migration does, nor more of a Go type than
-// what kind of JSON it is. A schema with mistakes is ErrSchema.
+// what kind of JSON it is; a layer's field, such as an inventory, is a map, and a
+// computed field, of which nothing is stored, is left out. A schema with mistakes is
+// ErrSchema.
 func (s *Schema) MarshalJSON() ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
 	out := schemaJSON{Format: schemaFormat, Kind: s.kind, Fields: make([]fieldJSON, 0, len(s.fields))}
 	for _, f := range s.fields {
+		if f.common().settings.computed {
+			continue
+		}
 		j, err := describe(f)
 		if err != nil {
 			return nil, err
@@ -155,16 +193,53 @@ func (s *Schema) MarshalJSON() ([]byte, error) {
 		out.Fields = append(out.Fields, j)
 	}
 	for _, m := range s.migrations {
-		out.Migrations = append(out.Migrations, migrationJSON{m.Name, m.Compatible})
+		out.Migrations = append(out.Migrations, migrationJSON{m.Name, m.Compatible, m.PerSlot})
 	}
+	out.Slots = s.slotRules.describe()
 	return json.Marshal(out)
+}
+
+func (r *SlotRules) describe() *slotsJSON {
+	j := &slotsJSON{Max: r.Max, Keep: int64(r.Keep / time.Second)}
+	for _, f := range r.Summary {
+		j.Summary = append(j.Summary, f.Name())
+	}
+	if r.PlayTime != nil {
+		j.PlayTime = r.PlayTime.Name()
+	}
+	if j.Max == 0 && j.Keep == 0 && j.Summary == nil && j.PlayTime == "" {
+		return nil
+	}
+	return j
+}
+
+// rules makes the rules for save slots of a schema.
+func (j *slotsJSON) rules(s *Schema) (r SlotRules, err error) {
+	if j.Keep < 0 || j.Keep > int64(MaxSlotsKeep/time.Second) {
+		return r, fmt.Errorf("%w: save slots are kept for %d seconds, at most %d", ErrSchema, j.Keep, int64(MaxSlotsKeep/time.Second))
+	}
+	r = SlotRules{Max: j.Max, Keep: time.Duration(j.Keep) * time.Second}
+	for _, name := range j.Summary {
+		r.Summary = append(r.Summary, s.Field(name)) // nil, if there is none, is a mistake of the schema's
+	}
+	if j.PlayTime != "" {
+		f, ok := s.Field(j.PlayTime).(*PlayTimeField)
+		if !ok {
+			return r, fmt.Errorf("%w: play time of save slots, %.150q, is no field of type %s", ErrSchema, j.PlayTime, kindPlayTime)
+		}
+		r.PlayTime = f
+	}
+	return r, nil
 }
 
 func describe(f Field) (fieldJSON, error) {
 	c := f.common()
 	j := fieldJSON{
 		Name: c.name, Min: c.settings.least.text(), Max: c.settings.most.text(), MaxLen: c.settings.maxLen,
-		Private: c.settings.private, Lazy: c.settings.lazy,
+		Private: c.settings.private, Lazy: c.settings.lazy, Volatile: c.settings.volatile, PerSlot: c.settings.perSlot,
+	}
+	if r := c.settings.ranked; r != nil {
+		j.Ranked = &rankedJSON{r.name, r.lowest}
 	}
 	d, ok := f.(describer)
 	if !ok {
@@ -232,9 +307,13 @@ func parseSchema(text []byte) (*Schema, error) {
 	}
 	s := NewSchema(in.Kind, fields...)
 	for _, m := range in.Migrations {
-		s.addMigration(&Migration{Name: m.Name, Compatible: m.Compatible})
+		s.addMigration(&Migration{Name: m.Name, Compatible: m.Compatible, PerSlot: m.PerSlot})
 	}
-	return s, nil
+	if in.Slots == nil {
+		return s, nil
+	}
+	rules, err := in.Slots.rules(s)
+	return s.WithSlots(rules), err
 }
 
 // field makes the field. Mistakes that a Go declaration can have too are left for
@@ -276,6 +355,11 @@ func (j *fieldJSON) field() (Field, error) {
 	case kindBytes:
 		def, err := defaultOf(j.Default, parseBytes)
 		return Bytes(j.Name, def, opts...), err
+	case kindPlayTime:
+		if j.Default != nil {
+			return nil, fmt.Errorf("a field of type %q has no default", j.Type)
+		}
+		return PlayTime(j.Name, opts...), nil
 	case kindSet:
 		return Set(j.Name, opts...), nil
 	case kindCounters:
@@ -317,6 +401,15 @@ func (j *fieldJSON) options() (opts []FieldOption, err error) {
 	}
 	if j.Lazy {
 		opts = append(opts, Lazy())
+	}
+	if j.Volatile {
+		opts = append(opts, Volatile())
+	}
+	if j.PerSlot {
+		opts = append(opts, PerSlot())
+	}
+	if j.Ranked != nil {
+		opts = append(opts, func(s *settings) { s.ranked = &ranking{j.Ranked.Ranking, j.Ranked.Lowest} })
 	}
 	if j.MaxLen != nil {
 		opts = append(opts, MaxLen(*j.MaxLen))

@@ -53,6 +53,36 @@ func TestSchemaAsJSON(t *testing.T) {
 			t.Errorf("a schema that was read and written again differs (-want +got):\n%s", d)
 		}
 	})
+	t.Run("WithSlotsAndRankingsComesBackAsItWas", func(t *testing.T) {
+		best := profile.Int("best", 0, profile.PerSlot(), profile.Ranked("best"))
+		time := profile.PlayTime("time", profile.PerSlot())
+		text := marshalled(t, profile.NewSchema("player", best, time, profile.Int("lap", 0, profile.RankedLowest("laps")),
+			profile.String("mood", "", profile.Volatile()), profile.Computed("twice", func(r profile.Reader) int64 { return 2 * best.Get(r) }, best)).
+			WithSlots(profile.SlotRules{Max: 3, Keep: 1e12, Summary: []profile.Field{best}, PlayTime: time}).
+			Migrate(profile.Migration{Name: "a", PerSlot: true, Run: func(*profile.Draft) error { return nil }}))
+		want := `{"format":1,"kind":"player","fields":[{"name":"best","type":"int","default":0,"perSlot":true,"ranked":{"ranking":"best"}},` +
+			`{"name":"time","type":"playtime","perSlot":true},{"name":"lap","type":"int","default":0,"ranked":{"ranking":"laps","lowest":true}},` +
+			`{"name":"mood","type":"string","default":"","volatile":true}],"slots":{"max":3,"keep":1000,"summary":["best"],"playTime":"time"},` +
+			`"migrations":[{"name":"a","perSlot":true}]}`
+		if d := cmp.Diff(want, string(text)); d != "" {
+			t.Errorf("Marshal (-want +got):\n%s", d)
+		}
+		s, err := profile.ParseSchema(text)
+		if err != nil {
+			t.Fatalf("ParseSchema: %v\n%s", err, text)
+		}
+		if d := cmp.Diff(string(text), string(marshalled(t, s))); d != "" {
+			t.Errorf("a schema that was read and written again differs (-want +got):\n%s", d)
+		}
+	})
+	t.Run("RefusesSlotsThatAreNone", func(t *testing.T) {
+		for _, slots := range []string{`{"max":101}`, `{"keep":-1}`, `{"keep":1000000000000}`, `{"summary":["stranger"]}`, `{"playTime":"level"}`, `{"more":1}`} {
+			text := `{"format":1,"kind":"player","fields":[{"name":"level","type":"int","perSlot":true}],"slots":` + slots + `}`
+			if _, err := profile.ParseSchema([]byte(text)); !errors.Is(err, profile.ErrSchema) {
+				t.Errorf("slots %s: ParseSchema = %v, want ErrSchema", slots, err)
+			}
+		}
+	})
 	t.Run("IsWhatTheDocumentationSays", func(t *testing.T) {
 		s := profile.NewSchema("player", profile.Int("coins", 500, profile.Min(0)), profile.Map[Item]("bag", profile.MaxLen(100), profile.Private())).Migrate(addBank)
 		want := `{"format":1,"kind":"player","fields":[{"name":"coins","type":"int","default":500,"min":0},{"name":"bag","type":"map","of":"object","maxLen":100,"private":true}],"migrations":[{"name":"a bank","compatible":true}]}`
