@@ -49,6 +49,7 @@ func TestUsage(t *testing.T) {
 		"KeyWithABadEscape":   {"get", "player/50%"},
 		"PathThatIsTooDeep":   {"set", "player/1", "a/b/c", "1"},
 		"PathThatIsNotUTF8":   {"set", "player/1", "\xff", "1"},
+		"PathOfHoldfastsOwn":  {"set", "player/1", "~0schema", "{}"},
 		"PathWithNUL":         {"set", "player/1", "a\x00", "1"},
 		"ValueThatIsNoJSON":   {"set", "player/1", "a", "hello"},
 		"ValueThatIsNotUTF8":  {"set", "player/1", "a", "\"\xff\""},

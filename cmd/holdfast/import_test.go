@@ -119,6 +119,8 @@ func TestImport(t *testing.T) {
 			"twice": `{"n":1,"n":2}`, "nul": `{"a\u0000":1}`, "nan": `{"n":NaN}`, "large": `{"n":"` + strings.Repeat("x", 2000) + `"}`,
 			"endless": strings.Repeat(" ", 20000) + `{}`, "deep": `{"n":` + strings.Repeat("[", 80) + strings.Repeat("]", 80) + `}`,
 			"bad%name": `{"n":1}`, "nul%00name": `{"n":1}`, "two": `{"n":1} {"n":2}`,
+			"slots": `{"~slots":{"~rules":{"format":1,"fields":["n"]},"~next":3,"~loaded":"1","1":{"name":"a"},"2":{"name":"b","stamp":4}}}`,
+			"index": `{"~slots":5}`,
 		} {
 			w.write(dir, name+".json", text)
 		}
@@ -127,6 +129,7 @@ func TestImport(t *testing.T) {
 		for name, why := range map[string]string{
 			"cut": "invalid", "array": "not an object", "empty": "invalid", "utf8": "UTF-8", "twice": "duplicate name", "nul": "control character",
 			"nan": "invalid", "large": "too large", "endless": "too large", "deep": "too deep", "bad%name": "escape", "nul%00name": "NUL", "two": "invalid",
+			"slots": "save slot 2 is not in the document", "index": "damaged",
 		} {
 			found := false
 			for line := range strings.Lines(r.out) {
@@ -137,8 +140,8 @@ func TestImport(t *testing.T) {
 			}
 		}
 		got := lines[importJSON](t, w.run("import", dir, "--max-bytes", "1000", "--json").is(exitError).out)
-		if len(got) != 1 || got[0].Imported != 0 || got[0].Unchanged != 2 || len(got[0].Refused) != 13 {
-			t.Errorf("second import --json = %+v, want none imported, 2 unchanged, 13 refused", got)
+		if len(got) != 1 || got[0].Imported != 0 || got[0].Unchanged != 2 || len(got[0].Refused) != 15 {
+			t.Errorf("second import --json = %+v, want none imported, 2 unchanged, 15 refused", got)
 		}
 		if list := lines[rootJSON](t, w.ok("list", "--json")); len(list) != 2 {
 			t.Errorf("after the import there are %d players, want the 2 good ones", len(list))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/holdfast-games/holdfast/document"
 )
@@ -73,6 +74,9 @@ func (c *setCmd) changes(in io.Reader) (document.Delta, error) {
 	whole := make(map[string]bool) // by field: it is named as a whole
 	seen := make(map[document.Path]bool)
 	for _, ch := range delta {
+		if strings.HasPrefix(ch.Path.Field, "~") {
+			return nil, usageError{fmt.Errorf("set: %q is Holdfast's own, like all names that begin with ~", ch.Path.Field)}
+		}
 		was, known := whole[ch.Path.Field]
 		if seen[ch.Path] || known && (was || !ch.Path.Deep) {
 			return nil, usageError{fmt.Errorf("set: %v is named twice, or beside what it is part of", ch.Path)}

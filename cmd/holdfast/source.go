@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
 )
@@ -56,7 +57,23 @@ func (it *item) parse(limits document.Limits) (*document.Document, error) {
 			return nil, err
 		}
 	}
-	return document.Parse(text, &limits)
+	doc, err := document.Parse(text, &limits)
+	if err != nil {
+		return nil, err
+	}
+	return doc, whole(doc)
+}
+
+// whole refuses the document of a player with save slots of which it has only the one
+// that is loaded: the others are beside it, and would be missing for ever.
+func whole(doc *document.Document) error {
+	slots, err := profile.ReadSaveSlots(doc)
+	for i := range slots {
+		if s := &slots[i]; !s.Loaded {
+			return fmt.Errorf("%w: save slot %s is not in the document: holdfast copy and backup keep all slots", document.ErrInvalid, s.ID)
+		}
+	}
+	return err
 }
 
 // readText reads a document's text. It may be much larger than the document
