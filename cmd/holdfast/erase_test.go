@@ -30,10 +30,13 @@ func TestErase(t *testing.T) {
 			w.ok("set", "player/ann", "secret", "9")
 			w.ok("mail", "send", "player/ann", "--topic", "news", "--body", `{"secret":1}`)
 			r := w.erases("player/ann")
-			if r.Erased != 1 || len(r.Players) != 1 || !r.Players[0].Swept || r.Players[0].Deleted != 1 {
-				t.Errorf("erase = %+v, want one that is swept, with the mail", r)
+			if r.Erased != 1 || len(r.Players) != 1 || !r.Players[0].Swept || r.Players[0].Deleted != 3 {
+				t.Errorf("erase = %+v, want one that is swept, with the mail and two operators' acts", r)
 			}
 			w.run("get", "player/ann").is(exitError, "erased", "nothing brings that data back")
+			if log := w.ok("audit", "log", "--json"); strings.Contains(log, "ann") || !strings.Contains(log, `"erase"`) || !strings.Contains(log, "asked for") {
+				t.Errorf("the audit log says\n%swant that somebody was erased, and not who", log)
+			}
 			w.run("versions", "player/ann").is(exitError)
 			w.run("get", "player/bob").is(exitOK, "8")
 			w.run("erase", "--verify", "player/ann").is(exitOK, "player/ann")

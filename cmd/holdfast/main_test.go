@@ -100,7 +100,8 @@ type result struct {
 // is not what the test is about.
 func reasoned(args []string) []string {
 	acts := map[string]bool{"set": true, "restore": true, "unlock": true}
-	verbs := map[string]bool{"mail send": true, "mail resend": true, "mail discard": true, "grant create": true, "grant cancel": true}
+	verbs := map[string]bool{"mail send": true, "mail resend": true, "mail discard": true, "grant create": true, "grant cancel": true,
+		"slots switch": true, "slots rename": true, "slots delete": true, "slots undelete": true}
 	name := args[:min(len(args), 2)]
 	act := len(args) > 0 && (acts[args[0]] || verbs[strings.Join(name, " ")] || args[0] == "import" && slices.Contains(args, "--replace"))
 	if !act || slices.Contains(args, "--help") {

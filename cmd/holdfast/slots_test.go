@@ -138,7 +138,9 @@ func TestSlots(t *testing.T) {
 			if got := w.ok("slots", "player/2", "--json"); got != "" {
 				t.Errorf("slots of who has none: %s", got)
 			}
-			w.add("player/4", `{"~slots":{}}`)
+			g := w.game(kept{w.mem}, session.Options{Name: "game"}) // no import takes it
+			set(t, g.open(t, "player/4"), "~0slots", "{}")
+			g.close(t.Context())
 			w.run("slots", "player/4").is(exitError, "damaged")
 		})
 	})
