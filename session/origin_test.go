@@ -31,18 +31,30 @@ func act(t *testing.T, s *session.Session, value int, origin, reason string) {
 }
 
 // newest returns the newest version of alice's.
-func (w *world) newest() *session.VersionView {
+func (w *world) newest() *session.VersionView { return w.newestWith("") }
+
+// newestWith returns the newest version of alice's with a reason; the newest of all, if
+// there is none or no reason is named.
+func (w *world) newestWith(reason string) (newest *session.VersionView) {
 	w.t.Helper()
 	rd := w.server("reader", nil).Reader()
 	list, err := rd.Versions(w.ctx, alice)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	v, err := rd.ReadVersion(w.ctx, alice, list[len(list)-1].Version)
-	if err != nil {
-		w.t.Fatal(err)
+	for i := len(list) - 1; i >= 0; i-- {
+		v, err := rd.ReadVersion(w.ctx, alice, list[i].Version)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if newest == nil || v.Reason == reason {
+			newest = v
+		}
+		if v.Reason == reason || reason == "" {
+			break
+		}
 	}
-	return v
+	return newest
 }
 
 func (w *world) says(v *session.VersionView, reason string, origins ...string) {
@@ -89,7 +101,7 @@ func TestOrigin(t *testing.T) {
 				} else {
 					w.open(b, alice)
 				}
-				w.says(w.newest(), "swap", "trade")
+				w.says(w.newestWith("swap"), "swap", "trade") // who opens her may have settled her first
 			})
 		}
 	})
