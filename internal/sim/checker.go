@@ -30,11 +30,14 @@ type checker struct {
 	purchases []*purchase
 	beside    beside
 	savers    map[string]*saver
-	leases    map[string]*leaseState
-	sessions  map[string]*taking
-	hasty     map[driver.Version]bool // batches that write another's lease, and whether they judge it too early
-	clock     *clock
-	lease     time.Duration // length of every lease
+
+	gemsErased   int // that erased players had
+	gemsOfErased int // that came into the world by what is erased
+	leases       map[string]*leaseState
+	sessions     map[string]*taking
+	hasty        map[driver.Version]bool // batches that write another's lease, and whether they judge it too early
+	clock        *clock
+	lease        time.Duration // length of every lease
 }
 
 // taking is how a session took its lock.

@@ -60,6 +60,11 @@ func (c *checker) entombed(in *instance, p *player, r *storedRoot) error {
 	case old.session != "" && !c.dead(old.lease, old.session):
 		return fmt.Errorf("%s erased %v, which session %s holds, that lives", in.name, p.key, old.session)
 	}
+	has, made, err := p.gems()
+	if err != nil {
+		return err
+	}
+	c.gemsErased, c.gemsOfErased = c.gemsErased+has, c.gemsOfErased+made
 	p.erasure.count++
 	p.erasure.tombed = true
 	for u := p.durable; u != p.origin; u = u.parent {

@@ -125,25 +125,37 @@ func (c *checker) checkSwords() error {
 	return nil
 }
 
-// checkGems checks that as many gems are durable as durable updates have brought into
-// the world.
+// gems are those of what is durable of a player, and those that its updates have
+// brought into the world.
+func (p *player) gems() (has, made int, err error) {
+	for u := p.durable; u != nil; u = u.parent {
+		made += u.gems
+	}
+	for key, value := range p.durable.content.objects[itemsField] {
+		if !strings.HasPrefix(key, "gem") {
+			continue
+		}
+		var stack struct {
+			N int `json:"n"`
+		}
+		if err := json.Unmarshal([]byte(value), &stack); err != nil || stack.N < 1 {
+			return 0, 0, fmt.Errorf("%v has %s of %s", p.key, key, value)
+		}
+		has += stack.N
+	}
+	return has, made, nil
+}
+
+// checkGems checks that as many gems are durable, those of the erased included, as
+// durable updates have brought into the world.
 func (c *checker) checkGems() error {
-	have, want := 0, 0
+	have, want := c.gemsErased, c.gemsOfErased
 	for _, p := range c.players {
-		for u := p.durable; u != nil; u = u.parent {
-			want += u.gems
+		has, made, err := p.gems()
+		if err != nil {
+			return err
 		}
-		for key, value := range p.durable.content.objects[itemsField] {
-			if strings.HasPrefix(key, "gem") {
-				var stack struct {
-					N int `json:"n"`
-				}
-				if err := json.Unmarshal([]byte(value), &stack); err != nil || stack.N < 1 {
-					return fmt.Errorf("%v has %s of %s", p.key, key, value)
-				}
-				have += stack.N
-			}
-		}
+		have, want = have+has, want+made
 	}
 	if have != want {
 		return fmt.Errorf("there are %d gems, and %d came into the world", have, want)

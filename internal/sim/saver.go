@@ -167,7 +167,7 @@ func (s *saver) check() error {
 func (w *world) saveSlots(in *instance) {
 	id := fmt.Sprintf("v%d", w.rng.IntN(saverCount))
 	p, open := in.savers.Profile(id)
-	if !open || p.Session() == nil {
+	if !open || p.Session() == nil || w.chance(0.05) { // or somebody opens who is here, perhaps with another slot
 		w.openSaver(in, id)
 		return
 	}
