@@ -97,4 +97,16 @@ func drawShape(r *rand.Rand) shape {
 	return s
 }
 
+// suit makes of the shape one in which a planted bug has occasions to show itself, where
+// few worlds would have them by themselves.
+func (s *shape) suit(p Plant) {
+	switch p {
+	case BareSweep, LateOutbox:
+		s.erase = 0.05
+	case LostLegacy:
+		s.erase, s.typed, s.gifts = 0.1, true, 0.5
+		s.freezeLimit, s.patience = -1, time.Second
+	}
+}
+
 func (s *shape) String() string { return fmt.Sprintf("%+v", *s) }

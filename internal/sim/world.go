@@ -69,6 +69,7 @@ func newWorld(c Config) *world {
 		strays: make(map[string]bool),
 	}
 	w.shape = drawShape(w.rng)
+	w.shape.suit(c.Plant)
 	w.db, w.clock = mem.Open(), newClock(1+w.shape.drift)
 	w.check = newChecker(&w.shape, w.clock)
 	w.slots = make([]*instance, w.shape.servers)
