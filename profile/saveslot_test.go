@@ -238,6 +238,18 @@ func TestSaveSlots(t *testing.T) {
 			}
 		})
 	})
+	t.Run("AnUpdateThatFailsMakesNone", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			p := w.load(w.heroes("a"), "1")
+			bad := errors.New("bad")
+			if err := p.Update(func(tx *profile.Tx) error { _ = level.Set(tx, 2); return bad }); !errors.Is(err, bad) || dump(p) != "{}" {
+				t.Errorf("Update = %v, left %s", err, dump(p))
+			}
+			if w.setLevel(p, 2); !strings.Contains(dump(p), `"~slots"`) {
+				t.Errorf("the index is not stored: %s", dump(p))
+			}
+		})
+	})
 	t.Run("WhatAPlayerHasFromBeforeSlotsIsHisFirst", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			before := profile.Int("level", 1)
