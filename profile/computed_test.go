@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -182,6 +183,7 @@ func TestComputed(t *testing.T) {
 				w.durable(p, func(tx *profile.Tx) { _ = coins.Set(tx, int64(i+1)*1000); _ = c.boost.Set(tx, 50) })
 				time.Sleep(10 * time.Second)
 			}
+			synctest.Wait()
 			want := []string{"0 0 nobody", "1 0 nobody", "2 0 nobody", "3 0 nobody"}
 			if !slices.Equal(ranks, want) {
 				t.Errorf("ranks of the copy: %q, want %q", ranks, want)

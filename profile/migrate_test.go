@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,10 +244,11 @@ func TestMigrationThatLoops(t *testing.T) {
 	t.Run("IsNotBegunAgainAndAgain", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			w.store(schema1, "p", func(tx *profile.Tx) { oldCoins.Set(tx, 100) })
-			stop, begun := make(chan struct{}), 0
+			stop := make(chan struct{})
+			var begun atomic.Int32
 			defer close(stop)
 			srv := w.serverOn("new", open{w.db}, loops(func(d *profile.Draft) error {
-				begun++
+				begun.Add(1)
 				<-stop
 				return nil
 			}), &profile.Options{MigrationTime: time.Millisecond})
@@ -255,8 +257,8 @@ func TestMigrationThatLoops(t *testing.T) {
 					t.Fatalf("Peek = %v, want ErrTooSlow", err)
 				}
 			}
-			if begun > 16 {
-				t.Errorf("%d runs go on, want at most 16", begun)
+			if n := begun.Load(); n > 16 {
+				t.Errorf("%d runs go on, want at most 16", n)
 			}
 		})
 	})

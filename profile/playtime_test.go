@@ -248,6 +248,7 @@ func TestPlayTimeIsInEverySave(t *testing.T) {
 			}
 			defer f.Close()
 			time.Sleep(minute)
+			synctest.Wait()
 			if last != 0 {
 				t.Errorf("the follower reads %v before anything was saved", last)
 			}
@@ -255,6 +256,7 @@ func TestPlayTimeIsInEverySave(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			if last != minute || played.Get(f) != minute {
 				t.Errorf("the follower reads %v and %v, want what was saved", last, played.Get(f))
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -126,15 +127,16 @@ func dieAt(w *world, n int, lost bool) (died bool) {
 	a := w.serverOn("a", f, roomy, nil)
 	p := w.load(a, "1")
 	calls := 0
+	var dead atomic.Bool
 	f.Use(func(*faulty.Call) faulty.Fault {
 		if calls++; calls < n {
 			return faulty.Fault{}
 		}
 		if calls == n && lost {
-			died = true
+			dead.Store(true)
 			return faulty.Fault{Lost: true}
 		}
-		died = true
+		dead.Store(true)
 		return faulty.Fault{Err: faulty.ErrDown}
 	})
 	m := newSlotModel()
@@ -151,7 +153,7 @@ func dieAt(w *world, n int, lost bool) (died bool) {
 			break
 		}
 	}
-	if !died {
+	if died = dead.Load(); !died {
 		f.Use()
 		return false
 	}

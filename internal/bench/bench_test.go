@@ -154,7 +154,7 @@ func TestRun(t *testing.T) {
 		if len(errs) != 1 || !errors.Is(errs[0], broken) || !strings.Contains(errs[0].Error(), "load") {
 			t.Errorf("Run yields the errors %v, want one that names load", errs)
 		}
-		if diff := cmp.Diff([]string{"append.latency"}, figures); diff != "" {
+		if diff := cmp.Diff([]string{"load.fields", "append.latency"}, figures); diff != "" {
 			t.Errorf("Run yields other figures (-want +got):\n%s", diff)
 		}
 	})
