@@ -170,12 +170,14 @@ func (b *Book) birth(ctx context.Context, key session.Key) (driver.Version, erro
 	return owner.Birth, nil
 }
 
-// session returns the session of a player who is here, or nil.
+// session returns the session of a player who is here, or nil. One that is over knows
+// nothing that counts: what it held is in the database, or is lost.
 func (b *Book) session(player string) *session.Session {
-	if p, open := b.srv.Profile(player); open {
-		return p.Session()
+	p, open := b.srv.Profile(player)
+	if !open || p.Session() == nil || p.Session().Err() != nil {
+		return nil
 	}
-	return nil
+	return p.Session()
 }
 
 // settle returns the record when the claim is not merely claimed any more, and
