@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -446,10 +447,10 @@ func TestErasureIsResumed(t *testing.T) {
 				bubble(t, func(w *world) {
 					a, b := w.server("a", nil), w.server("b", nil)
 					build(w, b)
-					steps := 0
+					var steps atomic.Int32
 					a.f.Use(func(c *faulty.Call) faulty.Fault {
 						if c.Op == faulty.Commit && (writes("player/alice")(c) || writes("~erased")(c)) {
-							if steps++; steps >= n {
+							if steps.Add(1) >= int32(n) {
 								return faulty.Fault{Err: faulty.ErrDown}
 							}
 						}
@@ -458,8 +459,8 @@ func TestErasureIsResumed(t *testing.T) {
 					ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
 					_, _ = a.Erase(ctx, alice, nil) // another server may go on with it meanwhile
 					cancel()
-					if steps < n && n <= 4 {
-						t.Errorf("it was not cut off: there were %d commits", steps)
+					if got := steps.Load(); got < int32(n) && n <= 4 {
+						t.Errorf("it was not cut off: there were %d commits", got)
 					}
 					a.kill()
 					if who == "another server" && n > 1 {
