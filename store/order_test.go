@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,7 +226,7 @@ func TestGroup(t *testing.T) {
 			made := e.record(faulty.Refuse("bad"))
 			bad := e.put(store.Waited, "bad")
 			var all []store.Attempt
-			var good int
+			var good atomic.Int32 // several calls are answered at one time
 			for i := range 63 {
 				if i == 20 {
 					all = append(all, bad)
@@ -233,7 +234,7 @@ func TestGroup(t *testing.T) {
 				at := e.put(store.Waited, fmt.Sprint(i))
 				at.Done = func(_ driver.Moment, err error) {
 					if err == nil {
-						good++
+						good.Add(1)
 					}
 				}
 				all = append(all, at)
@@ -242,8 +243,8 @@ func TestGroup(t *testing.T) {
 			all[20].Done = func(_ driver.Moment, err error) { refused = err }
 			e.db.Go(all...)
 			synctest.Wait()
-			if good != 63 {
-				t.Errorf("%d of the others were applied, want 63", good)
+			if n := good.Load(); n != 63 {
+				t.Errorf("%d of the others were applied, want 63", n)
 			}
 			if !faulty.Refused(refused) || errors.Is(refused, store.ErrUncertain) {
 				t.Errorf("the bad attempt: %v, want refused for good", refused)
