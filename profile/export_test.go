@@ -29,7 +29,6 @@ func Letters(p *Profile) int {
 // What follows is for other parts of the package, and for tests.
 var (
 	DecodeOps   = decodeOps
-	MigrateTx   = (*Profile).migrateTx
 	Detached    = detached
 	RunDetached = runDetached
 )

@@ -155,14 +155,3 @@ func (mg *Migration) runOn(d *Draft) error {
 	}
 	return d.err
 }
-
-// migrateTx does within an update what a load does: it brings fields that were
-// replaced by older ones, with their ~schema, into the schema's form. The update
-// must return its error. Fields of which it writes nothing are left to the caller.
-func (p *Profile) migrateTx(tx *Tx) error {
-	delta, err := p.schema.migrateDocument(p.key, tx.w.Document().Clone(), p.srv.migrator())
-	if err != nil {
-		return err
-	}
-	return tx.replay(delta)
-}

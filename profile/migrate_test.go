@@ -2,7 +2,6 @@ package profile_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -423,29 +422,6 @@ func TestFollowAcrossVersions(t *testing.T) {
 			if name != "gold" {
 				t.Errorf("the follower was told of %s, want gold alone", name)
 			}
-		}
-	})
-}
-
-func TestRestoredFieldsAreMigratedInTheUpdate(t *testing.T) {
-	bubble(t, func(w *world) {
-		p := w.load(w.serverOn("new", open{w.db}, schema3, nil), "p")
-		w.update(p, func(tx *profile.Tx) { gold.Set(tx, 7) })
-		var told []string
-		defer p.OnChange(func(c profile.Change) { told = append(told, fmt.Sprintf("%v:%s>%s", c.Path, c.Old, c.New)) })()
-		err := p.Update(func(tx *profile.Tx) error {
-			for name, value := range map[string]json.RawMessage{"~schema": nil, "gold": nil, "coins": json.RawMessage("40")} {
-				if err := profile.PutField(tx, name, value); err != nil {
-					return err
-				}
-			}
-			return profile.MigrateTx(p, tx)
-		})
-		if err != nil || gold.Get(p) != 20 || bank.Get(p) != 20 {
-			t.Errorf("Update = %v; gold %d, bank %d, want 20 and 20", err, gold.Get(p), bank.Get(p))
-		}
-		if got := strings.Join(told, " "); !strings.Contains(got, "gold:7>20") || !strings.Contains(got, "bank:>20") {
-			t.Errorf("listeners were told %q, want of gold and bank", got)
 		}
 	})
 }
