@@ -273,6 +273,11 @@ func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 		r.refused = err
 		return r, nil
 	}
+	if !p.srv.opts.Tool { // here, as the game's migrations may take long, and updates do not wait for them
+		if _, r.refused = p.schema.migrateDocument(p.key, v.Document, p.srv.migrator()); r.refused != nil {
+			return r, nil
+		}
+	}
 	if err := p.s.Save(ctx); err != nil {
 		return nil, fmt.Errorf("save before a restore: %w: %w", driver.ErrUnavailable, err) // it waits until that can be done
 	}
@@ -330,8 +335,8 @@ func (r *restoring) missed(w *session.Tx) bool {
 // and returns how many paths it has changed. If it fails the update fails, and nothing
 // has changed.
 //
-// What was noted of migrations (~schema) goes back with the data; so those that are due
-// then come before the schema judges what they have made. The list of save slots stays,
+// What was noted of migrations (~schema) goes back with the data; those that were due
+// of it have been run on it by now. The list of save slots stays,
 // as it says where other entries are; and a restore to a version in which another slot
 // was loaded is refused.
 func restoreInto(tx *Tx, old *document.Document) (changed int, err error) {
@@ -342,11 +347,6 @@ func restoreInto(tx *Tx, old *document.Document) (changed int, err error) {
 	}
 	if err := slotsApart(now, old, tx.p.schema); err != nil {
 		return 0, tx.p.restoreErr(err)
-	}
-	if !tx.p.srv.opts.Tool {
-		if _, err := tx.p.schema.migrateDocument(tx.p.key, target, tx.p.srv.migrator()); err != nil {
-			return 0, err
-		}
 	}
 	if _, err := detached(tx.p.srv, tx.p.key, target); err != nil {
 		return 0, err
