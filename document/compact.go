@@ -27,9 +27,9 @@ func Compact(value []byte, l *Limits) ([]byte, error) {
 // format is Compact for a value whose depth has been checked.
 func format(value []byte, l *Limits) ([]byte, error) {
 	// The shortest form is never longer than what it is made from.
-	text, err := jsontext.AppendFormat(make([]byte, 0, len(value)), value)
+	text, err := appendCompact(make([]byte, 0, len(value)), value)
 	if err != nil {
-		return nil, invalidText(err)
+		return nil, err
 	}
 	if err := l.checkSize(len(text)); err != nil {
 		return nil, err
@@ -40,12 +40,25 @@ func format(value []byte, l *Limits) ([]byte, error) {
 	return text[:len(text):len(text)], nil
 }
 
+// appendCompact appends the compact form of value, if it is one JSON value.
+func appendCompact(dst, value []byte) ([]byte, error) {
+	text, err := jsontext.AppendFormat(dst, value, jsontext.AllowDuplicateNames(true))
+	if err == nil && !distinct(text[len(dst):]) {
+		// The library's own check says which name it is, and where.
+		text, err = jsontext.AppendFormat(dst, value)
+	}
+	if err != nil {
+		return text, invalidText(err)
+	}
+	return text, nil
+}
+
 // checkCompact returns an error unless value is what Compact would return. It
 // formats into scratch, which it returns for the next call.
 func checkCompact(value, scratch []byte) ([]byte, error) {
-	text, err := jsontext.AppendFormat(scratch[:0], value)
+	text, err := appendCompact(scratch[:0], value)
 	if err != nil {
-		return text, invalidText(err)
+		return text, err
 	}
 	if !bytes.Equal(text, value) {
 		return text, fmt.Errorf("%w: value is not in compact form", ErrInvalid)

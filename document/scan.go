@@ -1,6 +1,9 @@
 package document
 
-import "iter"
+import (
+	"bytes"
+	"iter"
+)
 
 // scanner walks over the values of a JSON text that is known to be valid. It
 // checks nothing; on any other text it still ends, and never reads outside.
@@ -65,14 +68,38 @@ func (s *scanner) value() []byte {
 	return s.text[start:s.at:s.at]
 }
 
+// shortString is how many bytes of a string are looked at one by one, as most strings
+// end within them; from there on they are searched faster.
+const shortString = 24
+
 // stringEnd returns the offset after the string that starts at i.
 func stringEnd(text []byte, i int) int {
-	for i++; i < len(text); i++ {
+	i++
+	for short := min(i+shortString, len(text)); i < short; i++ {
 		switch text[i] {
 		case '"':
 			return i + 1
 		case '\\':
 			i++
+		}
+	}
+	return longStringEnd(text, i)
+}
+
+// longStringEnd is stringEnd from i on, which is inside the string and not escaped.
+func longStringEnd(text []byte, i int) int {
+	for start := i; i < len(text); i++ {
+		n := bytes.IndexByte(text[i:], '"')
+		if n < 0 {
+			break
+		}
+		i += n
+		escapes := i
+		for escapes > start && text[escapes-1] == '\\' {
+			escapes--
+		}
+		if (i-escapes)%2 == 0 {
+			return i + 1
 		}
 	}
 	return len(text)
