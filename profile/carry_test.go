@@ -74,7 +74,9 @@ func TestMembersThatTheTypeLacksSurvive(t *testing.T) {
 			})
 		}, `{"horse_name":"Ada","Rooms":3,"Pet":{"Name":"Max","age":3},"Pets":{"a":{"Name":"A","hue":"red"},"b":{"Name":"B","hue":"blue"}},` +
 			`"Any":null,"door":{"open":true},"gold":5}`},
-		"Set": {newerHome, home, func(tx *profile.Tx) { _ = olderHome.Set(tx, olderHouse{gold: 1, Pets: map[string]olderPet{"b": {"C"}}}) },
+		"Set": {newerHome, home, func(tx *profile.Tx) {
+			_ = olderHome.Set(tx, olderHouse{gold: 1, Pets: map[string]olderPet{"b": {"C"}}})
+		},
 			`{"Pet":null,"Pets":{"b":{"Name":"C","hue":"blue"}},"Any":null,"door":{"open":true},"gold":5}`},
 		"OmittedZero": {newerHome, `{"Rooms":2,"horse_name":"x","Pet":null,"Pets":null,"Any":0}`, func(tx *profile.Tx) {
 			_ = olderHome.Edit(tx, func(h *olderHouse) error { h.Rooms, h.Horse = 0, ""; return nil })
