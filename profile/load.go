@@ -216,7 +216,7 @@ func (srv *Server) build(ctx context.Context, l *load, key session.Key, o *OpenO
 		if err == nil {
 			todo = srv.todo(s)
 		}
-		if todo.slow() {
+		if todo.slow() || err == nil && srv.mayReadSlot(o) {
 			srv.buildSlowly(l, key, o, s, todo)
 		} else {
 			srv.finishBuild(l, key, o, s, todo, err)
@@ -264,8 +264,11 @@ func (srv *Server) finishBuild(l *load, key session.Key, o *OpenOptions, s *sess
 	return err
 }
 
+// mayReadSlot reports whether a load may have to read a parked save slot.
+func (srv *Server) mayReadSlot(o *OpenOptions) bool { return !o.lent && srv.schema.hasSlots() }
+
 // buildSlowly is finishBuild on a goroutine of its own, as it takes as long as the
-// game's code does, which callers need not wait for. The load goes on until it
+// game's code does, or as a read, which callers need not wait for. The load goes on until it
 // is over: who wants the player after all others have left comes after it.
 func (srv *Server) buildSlowly(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo) {
 	srv.mu.Lock()
