@@ -216,7 +216,7 @@ func (srv *Server) build(ctx context.Context, l *load, key session.Key, o *OpenO
 		if err == nil {
 			todo = srv.todo(s)
 		}
-		if todo.slow() {
+		if todo.slow() || err == nil && srv.mayReadSlot(o) {
 			srv.buildSlowly(l, key, o, s, todo)
 		} else {
 			srv.finishBuild(l, key, o, s, todo, err)
@@ -264,8 +264,11 @@ func (srv *Server) finishBuild(l *load, key session.Key, o *OpenOptions, s *sess
 	return err
 }
 
+// mayReadSlot reports whether a load may have to read a parked save slot.
+func (srv *Server) mayReadSlot(o *OpenOptions) bool { return !o.lent && srv.schema.hasSlots() }
+
 // buildSlowly is finishBuild on a goroutine of its own, as it takes as long as the
-// game's code does, which callers need not wait for. The load goes on until it
+// game's code does, or as a read, which callers need not wait for. The load goes on until it
 // is over: who wants the player after all others have left comes after it.
 func (srv *Server) buildSlowly(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo) {
 	srv.mu.Lock()
@@ -346,6 +349,9 @@ func (srv *Server) make(l *load, key session.Key, o *OpenOptions, s *session.Ses
 // admit makes a profile known, unless its player has left meanwhile.
 func (srv *Server) admit(l *load, p *Profile, err error) {
 	srv.mu.Lock()
+	if err != nil && l.leaving { // perhaps for that alone
+		err = fmt.Errorf("%w: %w", context.Cause(l.ctx), err)
+	}
 	if err == nil && l.leaving {
 		err = fmt.Errorf("open %v: %w", p.key, context.Cause(l.ctx))
 		left := p

@@ -75,6 +75,10 @@ const (
 	ForgottenPark Plant = "a switch that forgets to park"
 	// OldTime: a save has the time that was played by the one before.
 	OldTime Plant = "a save with the time of the one before"
+	// BareRestore: who asks for a restore writes the root himself, whoever owns it.
+	BareRestore Plant = "a restore past the owner"
+	// RepeatedRestore: nothing is noted of a restore, so that it undoes what came after it.
+	RepeatedRestore Plant = "a restore that is made again"
 )
 
 // Plants are all bugs that can be planted.
@@ -82,7 +86,7 @@ var Plants = []Plant{
 	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup, BareSave, BareTakeOver, NoMarker,
 	UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant, UnsavedFreeze, ForgottenTrade, StaleThaw,
 	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow, ForgottenRemoval, ForgottenPark,
-	OldTime,
+	OldTime, BareRestore, RepeatedRestore,
 }
 
 // plant makes one bug happen, or none.
@@ -115,6 +119,7 @@ func (pl *plant) sent(w *world, k *call) driver.Group {
 		}
 		b.Writes = slices.DeleteFunc(b.Writes, func(wr driver.Write) bool { return pl.drops(w, k, b, &wr) })
 		pl.erasing(w, b)
+		pl.restoring(w, b)
 	}
 	return g
 }
@@ -143,6 +148,8 @@ func (pl *plant) drops(w *world, k *call, b *driver.Batch, wr *driver.Write) boo
 	case BareTakeOver:
 		moves := slices.ContainsFunc(b.Writes, func(o driver.Write) bool { return o.Key == p.root })
 		return !own && moves && wr.Mode != driver.Once
+	case RepeatedRestore:
+		return strings.HasPrefix(wr.Key, p.entry(doneFolder, "r"))
 	case NoMarker:
 		return strings.HasPrefix(wr.Key, p.entry(doneFolder, "g"))
 	}

@@ -106,6 +106,7 @@ func (in *instance) start(ctx context.Context) (err error) {
 		return err
 	}
 	po := &profile.Options{Session: *o, Autosave: -1, OnLoadError: profile.RefusePlayer, FreezeLimit: s.freezeLimit, FreezePatience: s.patience}
+	po.Session.Retention, po.OnOpen = &s.versions, in.watchRestores
 	po.HandOver = func(ctx context.Context, p *profile.Profile) { in.handOver(ctx, p.Key()) }
 	po.OnRelease = func(ctx context.Context, p *profile.Profile) { in.wait(ctx, p.Key().ID, true) }
 	if in.profiles, err = profile.Open(ctx, in.db, schemaOf, po); err == nil {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -155,7 +156,7 @@ func (r *storedRecord) head() (n int, ok bool, err error) {
 			n, err = strconv.Atoi(string(c.Value))
 		case counterField:
 			r.counted = true
-			r.counter, err = strconv.ParseInt(string(c.Value), 10, 64)
+			r.counter, err = strconv.ParseInt(cmp.Or(string(c.Value), "0"), 10, 64) // a restore may delete it
 		case fleetField, twiceOf.Name():
 			err = errFleet
 		}
