@@ -77,22 +77,26 @@ func (p *Profile) extras() *extras {
 // has failed; the profile is of no use then.
 func newProfile(ctx context.Context, srv *Server, s *session.Session, t *todo) (*Profile, error) {
 	p := &Profile{srv: srv, schema: srv.schema, key: s.Key(), s: s}
-	if t.slow() {
-		return p, p.prepare(ctx, t)
-	}
 	if t.err != nil {
 		return p, t.err
 	}
+	if t.slow() {
+		if err := p.prepare(ctx, t); err != nil {
+			return p, err
+		}
+	}
 	s.Lock()
 	defer s.Unlock()
+	if !t.slow() {
+		if err := p.loadSlots(s.Document()); err != nil {
+			return p, err
+		}
+	}
+	p.measureAll(s.Document())
 	if p.schema.grows {
 		s.TakeAlong(p.takeAlong)
 	}
-	err := p.loadSlots(s.Document())
-	if err == nil {
-		p.measureAll(s.Document())
-	}
-	return p, err
+	return p, nil
 }
 
 // newErrored returns a profile on defaults whose load failed.

@@ -41,6 +41,7 @@ func (c *content) parseLate(field, value string) (bool, error) {
 		c.counter, err = strconv.ParseInt(value, 10, 64)
 	case playedField:
 		c.played, err = strconv.ParseInt(value, 10, 64)
+	case importField: // it says that the older store was asked
 	case fleetField, twiceOf.Name():
 		err = errFleet
 	default:

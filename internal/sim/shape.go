@@ -38,6 +38,8 @@ type shape struct {
 	freezeLimit              time.Duration    // of profile.Options
 	patience                 time.Duration    // FreezePatience of them
 	hot                      bool             // few players are wanted by everybody
+	migrates, compatible     bool             // a newer version of the game is rolled out; the older one can go on with what it makes
+	imports                  bool             // there is an older store
 	erase                    float64          // chance that an act erases somebody
 	restore                  float64          // likewise, that it restores somebody
 	versions                 driver.Retention // of players
@@ -93,6 +95,7 @@ func drawShape(r *rand.Rand) shape {
 	}
 	if s.typed {
 		s.slots = rate(0.5, 0.4)
+		s.migrates, s.compatible, s.imports = r.IntN(2) == 0, r.IntN(3) > 0, r.IntN(3) == 0
 	}
 	if s.shop > 0 {
 		s.group = 1 // who grants commits as soon as he is told: whether with others would be left to chance
@@ -111,6 +114,9 @@ func (s *shape) suit(p Plant) {
 	switch p {
 	case BareSweep, LateOutbox:
 		s.erase = 0.05
+	case UnseenMigration, SecondImport:
+		s.typed, s.slots, s.migrates, s.compatible, s.imports = true, 0.4, true, true, true
+		s.freezeLimit, s.patience = -1, time.Second
 	case BareRestore, RepeatedRestore:
 		s.typed, s.restore, s.freezeLimit, s.patience = true, 0.2, -1, time.Second
 	case LostLegacy:

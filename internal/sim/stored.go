@@ -165,6 +165,9 @@ func (r *storedRecord) head() (n int, ok bool, err error) {
 		}
 		fields = append(fields, c.Path.Field)
 	}
+	if len(fields) == 1 && fields[0] == importField {
+		return 0, false, nil
+	}
 	if !ok && (!onlyCounts(fields) || len(r.outbox) == 0 && !r.counted) {
 		return 0, false, fmt.Errorf("delta of %v names no update", fields)
 	}
