@@ -44,6 +44,7 @@ var below = map[string][]string{
 	"archive":                    {"driver", "store", "document", "session", "profile", "receipt"},
 	"feed":                       {"driver", "store", "document", "session"},
 	"roblox":                     {},
+	"sdk/typescript":             {},
 	"examples/fromroblox":        {},
 	"holdfasttest":               {"driver", "mem", "bus", "store", "document", "session", "profile"},
 	"internal/bench":             {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "mem"},
