@@ -15,7 +15,7 @@ const closedMalformed = 4000;
 
 /** What a connection is made from, and whom it tells. @internal */
 export interface Plan {
-  readonly url: () => Promise<string | URL>;
+  readonly url: () => Promise<string>;
   readonly token: () => Promise<string | undefined>;
   readonly player: string;
   readonly webSocket: SocketConstructor;
