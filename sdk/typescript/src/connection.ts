@@ -61,6 +61,9 @@ export class Connection {
   }
 
   #connect(url: string, token: string | undefined): void {
+    if (token !== undefined && typeof token !== "string") {
+      throw new TypeError("the token is not text");
+    }
     const socket = new this.#plan.webSocket(url, [protocol]);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";

@@ -228,12 +228,17 @@ test("who was held up himself lets what has come be heard, once", async (t) => {
 });
 
 test("a token or a URL that cannot be had is like a connection that fails", async (t) => {
-  const wrong = [() => { throw new Error("no login"); }, async () => Promise.reject("no login")];
+  const wrong = [() => { throw new Error("no login"); }, async () => Promise.reject("no login"), () => null, async () => ({ token: "T" })];
   const { told, pass, c } = await client(t, { token: () => wrong.length > 0 ? wrong.shift()() : "T" }, async () => "http:game.example/x#here");
   assert.equal(told[0].message, "no login");
   await pass(250);
   assert.equal(told[1].message, "no login");
   await pass(500);
+  assert.match(told[2].message, /not text/);
+  await pass(1000);
+  assert.match(told[3].message, /not text/);
+  assert.equal(FakeSocket.all.length, 0);
+  await pass(2000);
   assert.equal(FakeSocket.last.url, "ws://game.example/x");
   FakeSocket.last.open();
   FakeSocket.last.says(state());
