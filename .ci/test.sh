@@ -1,9 +1,11 @@
 #!/bin/sh
 # Tests every package with the race detector and prints what each took. The
-# tests of PostgreSQL need its programs: they are installed if they are missing
-# and this may install something, and nothing is skipped.
+# tests of PostgreSQL need its programs, and those of sdk/typescript need Node:
+# they are installed if they are missing and this may install something, and
+# nothing is skipped.
 set -u
 sh "$(dirname "$0")/postgres.sh" || exit 1
+sh "$(dirname "$0")/node.sh" || exit 1
 HOLDFAST_NEED_POSTGRES=1
 CI=1 # the sizes that a promise names: 20,000 trades, and not 2,000
 export HOLDFAST_NEED_POSTGRES CI
@@ -32,5 +34,6 @@ for pkg in $(go list ./...); do
 done
 # A module of its own, so that what it needs burdens nobody else.
 test_one go -C postgres/cockroach test -count 1 ./...
+test_one sh "$(dirname "$0")/typescript.sh"
 printf '%4ds  in all\n' "$(($(date +%s) - started))"
 exit "$failed"

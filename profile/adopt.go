@@ -85,7 +85,7 @@ func (p *Profile) apply(f *session.Frozen, changed document.Delta) (*Tx, error) 
 	tx := newTx(p)
 	tx.w = w
 	if x := p.ext.Load(); x != nil {
-		tx.listens = x.events.listens.Load()
+		tx.listens, tx.taps = x.events.listens.Load(), x.tapped()
 	}
 	if err := tx.replay(changed); err != nil {
 		rollback(tx)
@@ -136,7 +136,7 @@ func (tx *Tx) put(c document.Change) error {
 	if f != nil && f.common().settings.maxLen != nil {
 		tx.wrote(f.common())
 	}
-	if f != nil && tx.listens {
+	if f != nil && tx.collects() {
 		tx.changes.add(tx.p, f, c.Path, old, kept)
 	}
 	return nil

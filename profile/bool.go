@@ -58,6 +58,9 @@ func (f *BoolField) Get(r Reader) bool {
 	return b
 }
 
+// JSON returns the value as clients get it.
+func (f *BoolField) JSON(r Reader) (json.RawMessage, error) { return boolText(f.Get(r)), nil }
+
 // Saved returns the value that was last saved to the player's root.
 func (f *BoolField) Saved(p *Profile) bool {
 	if b, ok := f.parse(p.saved(&f.field, f.path)); ok {

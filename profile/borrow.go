@@ -43,6 +43,7 @@ func (p *Profile) giveBackAfter(l *load) {
 func (p *Profile) keep() bool {
 	if !p.kept.Swap(true) { // before it looks: a borrower who leaves looks the other way round
 		p.startPlayTime()
+		p.srv.tellOpened(p)
 	}
 	x := p.ext.Load()
 	if x == nil {

@@ -78,6 +78,17 @@ func (f *boxed[T]) decoded(r Reader, sl *slot) *T {
 	return (*box).(*T)
 }
 
+// JSON returns the value as clients get it: what Get returns, encoded, so that members
+// which an older form of the value lacks are there with their defaults.
+func (f *boxed[T]) JSON(r Reader) (json.RawMessage, error) {
+	v := f.Get(r)
+	text, err := f.text(&v, r.Profile().srv.limits())
+	if err != nil {
+		return nil, fmt.Errorf("encode field %q of %v: %w", f.name, r.Profile().key, err)
+	}
+	return text, nil
+}
+
 // Saved returns the value that was last saved to the player's root.
 func (f *boxed[T]) Saved(p *Profile) T { return f.value(p.saved(&f.field, f.path)) }
 

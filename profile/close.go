@@ -185,5 +185,6 @@ func (c *common) finish(p *Profile, err error) {
 	}
 	c.mx.loaded.Dec()
 	p.uncountLevel()
+	p.tellTaps(func(t *Tap) { t.Ended(*end) })
 	p.post(event{end: end})
 }

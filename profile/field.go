@@ -29,6 +29,15 @@ type Field interface {
 	// IsSet reports whether a value is stored. If not, the field reads as its
 	// default.
 	IsSet(Reader) bool
+	// JSON returns what the field reads as, as clients get it: encoded as it is
+	// stored, with the default if nothing is, and a PlayTime in milliseconds. It may
+	// be shared and must not be changed. An error matches document.ErrInvalid,
+	// document.ErrTooLarge or document.ErrTooDeep: only what a type of the game's own
+	// encodes, or a Computed field returns, can be one.
+	JSON(Reader) (json.RawMessage, error)
+	// ElementJSON returns what is stored of one element, and false if there is none.
+	// It is shared and must not be changed.
+	ElementJSON(r Reader, name string) (json.RawMessage, bool)
 	// Reset removes the stored value, so that the field reads as its default.
 	Reset(*Tx) error
 	// ResetOp is the operation of Reset.
@@ -97,6 +106,13 @@ func (f *field) IsSet(r Reader) bool {
 	f.closeIn(r)
 	r.end()
 	return ok
+}
+
+func (f *field) ElementJSON(r Reader, name string) (json.RawMessage, bool) {
+	r.begin()
+	value, ok := f.raw(r, f.element(name))
+	r.end()
+	return value, ok
 }
 
 func (f *field) Reset(tx *Tx) error {

@@ -82,6 +82,11 @@ func (f *FloatField) Get(r Reader) float64 {
 	return x
 }
 
+// JSON returns the value as clients get it.
+func (f *FloatField) JSON(r Reader) (json.RawMessage, error) {
+	return appendFloat(nil, f.Get(r)), nil
+}
+
 // Saved returns the value that was last saved to the player's root.
 func (f *FloatField) Saved(p *Profile) float64 {
 	x, err := f.parse(p.saved(&f.field, f.path))

@@ -116,6 +116,9 @@ func (f *IntField) Get(r Reader) int64 {
 	return n
 }
 
+// JSON returns the value as clients get it.
+func (f *IntField) JSON(r Reader) (json.RawMessage, error) { return wholeText(f.Get(r)), nil }
+
 // Saved returns the value that was last saved to the player's root.
 func (f *IntField) Saved(p *Profile) int64 {
 	n, err := f.parse(p.saved(&f.field, f.path))

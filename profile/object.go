@@ -2,6 +2,7 @@ package profile
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -22,6 +23,16 @@ func (f *object) Len(r Reader) int {
 	f.closeIn(r)
 	r.end()
 	return n
+}
+
+// JSON returns all elements, as clients get them: a JSON object.
+func (f *object) JSON(r Reader) (json.RawMessage, error) {
+	r.begin()
+	defer r.end()
+	if value, ok := f.raw(r, f.path); ok {
+		return value, nil
+	}
+	return json.RawMessage("{}"), nil
 }
 
 // Has reports whether there is an element of a name. It allocates nothing.

@@ -142,6 +142,11 @@ func (f *PlayTimeField) Get(r Reader) time.Duration {
 	return time.Duration(played) * time.Millisecond
 }
 
+// JSON returns the time that was played, up to now, in milliseconds.
+func (f *PlayTimeField) JSON(r Reader) (json.RawMessage, error) {
+	return wholeText(f.Get(r).Milliseconds()), nil
+}
+
 // Saved returns the time that was last saved to the player's root.
 func (f *PlayTimeField) Saved(p *Profile) time.Duration {
 	n, err := parseInt(p.saved(&f.field, f.path))

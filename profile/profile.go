@@ -50,6 +50,7 @@ type failed struct {
 // extras are what few profiles have.
 type extras struct {
 	events events
+	taps   atomic.Pointer[[]*Tap] // nil: none
 
 	mu        sync.Mutex // guards what follows
 	meta      map[any]any
@@ -273,11 +274,14 @@ func (p *Profile) Private(f Field) bool {
 func (p *Profile) SetPrivate(f Field, private bool) {
 	x := p.extras()
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	if x.private == nil {
 		x.private = make(map[*field]bool)
 	}
 	x.private[f.common()] = private
+	x.mu.Unlock()
+	for _, t := range x.tapped() {
+		t.Switched(f)
+	}
 }
 
 func (p *Profile) begin() *Profile {

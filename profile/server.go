@@ -49,6 +49,7 @@ type common struct {
 	sources   map[string][]Source     // by kind
 	tellers   map[string][]DeedTeller // likewise
 	hearers   map[string][]func()     // by what they want to hear of
+	openings  []*opening
 	schemas   map[string]*Schema
 	profiles  map[session.Key]*Profile
 	loaded    uint64     // loads that have succeeded
@@ -245,6 +246,7 @@ func (c *common) sessionSaved(s *session.Session, saved session.Saved) {
 	if saved.Cause == session.CauseClose && saved.Err != nil {
 		p.stayOpen()
 	}
+	p.tellTaps(func(t *Tap) { t.Saved(saved) })
 	p.post(event{saved: &saved})
 }
 

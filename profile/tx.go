@@ -18,6 +18,7 @@ type Tx struct {
 	err     error // the first write that was refused
 	over    bool
 	listens bool // somebody listens to changes
+	taps    []*Tap
 	direct  bool // the changes are delivered to these listeners
 	to      []*listener
 	*ledger // nil when the update is over
@@ -176,7 +177,7 @@ func (tx *Tx) set(f *field, path document.Path, value []byte) error {
 	if f.settings.maxLen != nil {
 		tx.wrote(f)
 	}
-	if tx.listens {
+	if tx.collects() {
 		tx.changes.add(tx.p, tx.fieldOf(f), path, old, kept)
 	}
 	return nil
@@ -185,7 +186,7 @@ func (tx *Tx) set(f *field, path document.Path, value []byte) error {
 // delete removes what is stored under a path.
 func (tx *Tx) delete(f *field, path document.Path) error {
 	var old []byte
-	if tx.listens {
+	if tx.collects() {
 		old, _ = tx.documentOf(f).Get(path)
 	}
 	if err := tx.writerOf(f).Delete(path, f.settings.lazy); err != nil {
@@ -197,11 +198,14 @@ func (tx *Tx) delete(f *field, path document.Path) error {
 	if f.settings.maxLen != nil {
 		tx.wrote(f)
 	}
-	if tx.listens && old != nil {
+	if old != nil {
 		tx.changes.add(tx.p, tx.fieldOf(f), path, old, nil)
 	}
 	return nil
 }
+
+// collects reports whether the changes are told to somebody.
+func (tx *Tx) collects() bool { return tx.listens || tx.taps != nil }
 
 func (tx *Tx) fieldOf(f *field) Field { return tx.p.schema.fields[tx.p.schema.position(f)] }
 
@@ -269,6 +273,7 @@ func commit(durable bool, txs ...*Tx) error {
 	for i, tx := range txs {
 		tx.origin.end(tx)
 		tx.p.grow(tx, grown[i])
+		tx.tellTaps()
 		if tx.listens && len(tx.changes.list) > 0 {
 			tx.to, tx.direct = tx.p.extras().events.accept(tx.changes.list, tx.p.srv.opts.ManualEvents)
 		}

@@ -135,7 +135,7 @@ func (p *Profile) startEvents(tx *Tx) error {
 	if x.events.queued.Load() >= MaxQueuedEvents {
 		return fmt.Errorf("update %v: %w", p.key, ErrEventsFull)
 	}
-	tx.listens = x.events.listens.Load()
+	tx.listens, tx.taps = x.events.listens.Load(), x.tapped()
 	return nil
 }
 

@@ -1,0 +1,14 @@
+/**
+ * A live copy of what a Holdfast game server shows a player of his data: all public
+ * fields, and from then on what changes.
+ *
+ * A Client keeps one up to date over WebSockets. A Replica is the copy alone, for games
+ * that carry the frames over a connection of their own. docs/replication.md has the
+ * protocol.
+ */
+export { Client, type Asked, type ClientOptions } from "./client.js";
+export { EndedError, FrameError, GapError, type Reason } from "./errors.js";
+export type { Code, FrameOptions } from "./frame.js";
+export { Replica, type AnyFields, type Position, type View } from "./replica.js";
+export type { Socket, SocketConstructor } from "./socket.js";
+export type { Immutable, Value } from "./value.js";
