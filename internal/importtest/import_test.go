@@ -46,7 +46,7 @@ var below = map[string][]string{
 	"roblox":                     {},
 	"examples/fromroblox":        {},
 	"holdfasttest":               {"driver", "mem", "bus", "store", "document", "session", "profile"},
-	"internal/bench":             {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "mem"},
+	"internal/bench":             {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "replica", "mem"},
 	"internal/calls":             {},
 	"internal/console":           {},
 	"internal/demo":              {"driver", "store", "document", "session", "profile", "internal/console"},
