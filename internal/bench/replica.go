@@ -26,6 +26,9 @@ const (
 	replicaWithin = 100
 	// replicaBytes is how many bytes the change of a number may take.
 	replicaBytes = 100
+	// countsWithin is by when bytes have been counted that a client has got: it may get
+	// them before who writes them knows.
+	countsWithin = 100 * time.Millisecond
 	// replicaMemory is how much of the server's memory a client may take, in KB.
 	replicaMemory = 30
 	// unwatchedMost and unreadMost are how often an update and a read of who is not
@@ -163,6 +166,9 @@ func (s *shown) small() (f Figure, err error) {
 	if err := c.WaitLoaded(s.r.ctx); err != nil {
 		return f, err
 	}
+	if err := s.r.sleep(countsWithin); err != nil {
+		return f, err
+	}
 	came := make(chan struct{}, 1)
 	c.Replica().OnUpdated("coins", func(json.RawMessage) { came <- struct{}{} })
 	state, before := s.read.Load(), s.read.Load()
@@ -177,6 +183,9 @@ func (s *shown) small() (f Figure, err error) {
 		case <-s.r.ctx.Done():
 			return f, context.Cause(s.r.ctx)
 		}
+	}
+	if err := s.r.sleep(countsWithin); err != nil {
+		return f, err
 	}
 	each := float64(s.read.Load()-before) / changes
 	return Figure{Name: "replica.bytes", Value: each, Unit: "bytes"}.limited(fmt.Sprintf("under %d", replicaBytes), each < replicaBytes).
