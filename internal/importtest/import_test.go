@@ -47,7 +47,7 @@ var below = map[string][]string{
 	"sdk/typescript":             {},
 	"examples/fromroblox":        {},
 	"holdfasttest":               {"driver", "mem", "bus", "store", "document", "session", "profile"},
-	"internal/bench":             {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "mem"},
+	"internal/bench":             {"driver", "sqlite", "postgres", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "replica", "mem"},
 	"internal/calls":             {},
 	"internal/console":           {},
 	"internal/demo":              {"driver", "store", "document", "session", "profile", "internal/console"},
