@@ -349,9 +349,6 @@ func (srv *Server) make(l *load, key session.Key, o *OpenOptions, s *session.Ses
 // admit makes a profile known, unless its player has left meanwhile.
 func (srv *Server) admit(l *load, p *Profile, err error) {
 	srv.mu.Lock()
-	if err != nil && l.leaving { // perhaps for that alone
-		err = fmt.Errorf("%w: %w", context.Cause(l.ctx), err)
-	}
 	if err == nil && l.leaving {
 		err = fmt.Errorf("open %v: %w", p.key, context.Cause(l.ctx))
 		left := p
