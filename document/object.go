@@ -6,8 +6,8 @@ import "slices"
 // whose members are its fields; a field that was split is one whose members are
 // its elements.
 //
-// A member as it was loaded is a place in text. One that has changed, or was
-// split, has a part. One that was removed stays as a gap, so that the positions
+// A member as it was loaded is a place in text. One that has changed, was split, or
+// has many elements, which were counted, has a part. One that was removed stays as a gap, so that the positions
 // of the others hold, until rebuild closes the gaps.
 type object struct {
 	text    []byte   // what the members without a part point into
