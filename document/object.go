@@ -7,8 +7,8 @@ import "slices"
 // its elements.
 //
 // A member as it was loaded is a place in text. One that has changed, was split, or
-// has many elements, which were counted, has a part. One that was removed stays as a gap, so that the positions
-// of the others hold, until rebuild closes the gaps.
+// has many elements, which were counted, has a part. One that was removed stays as a
+// gap, so that the positions of the others hold, until rebuild closes the gaps.
 type object struct {
 	text    []byte   // what the members without a part point into
 	members []member // in order, with gaps
@@ -28,6 +28,9 @@ type member struct {
 	size uint32 // bytes of the value, if it has no part
 	part uint32 // its place in parts plus one, or zero
 }
+
+// end is where the member ends in text, if it has no part.
+func (m *member) end() uint32 { return m.at + m.name + 1 + m.size }
 
 // part is a member that is not in the object's text.
 type part struct {
@@ -87,7 +90,7 @@ func (o *object) member(i int) []byte {
 	m := o.members[i]
 	p := o.part(i)
 	if p == nil {
-		end := m.at + m.name + 1 + m.size
+		end := m.end()
 		return o.text[m.at:end:end]
 	}
 	if m.stale(p) {
@@ -291,12 +294,20 @@ type override struct {
 func (o *object) appendJSON(dst []byte, overrides []override) []byte {
 	start := len(dst)
 	dst = append(dst, '{')
-	for i, m := range o.members {
+	for i := 0; i < len(o.members); i++ {
+		m, plain := o.members[i], len(o.members) // up to the next override
+		if len(overrides) > 0 {
+			plain = overrides[0].at
+		}
 		switch {
 		case m.name == 0:
-		case len(overrides) > 0 && overrides[0].at == i:
+		case plain == i:
 			dst = appendItem(dst, overrides[0].text)
 			overrides = overrides[1:]
+		case m.part == 0:
+			var end uint32
+			i, end = o.run(i, plain)
+			dst = append(append(dst, o.text[m.at:end]...), ',')
 		default:
 			dst = o.appendMember(dst, i)
 		}
@@ -309,6 +320,21 @@ func (o *object) appendJSON(dst []byte, overrides []override) []byte {
 	}
 	dst[len(dst)-1] = '}' // in place of the last comma
 	return dst
+}
+
+// run returns the last of the members from i on, but before another, that stand in the
+// text one after the other, and where it ends there. So what has not changed is copied
+// together.
+func (o *object) run(i, before int) (last int, end uint32) {
+	end = o.members[i].end()
+	for last = i; last+1 < before; last++ {
+		m := &o.members[last+1]
+		if m.part > 0 || m.at != end+1 {
+			break
+		}
+		end = m.end()
+	}
+	return last, end
 }
 
 // appendMember appends the member at i and a comma.
