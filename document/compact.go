@@ -113,3 +113,11 @@ func unquote(quoted []byte) string {
 	name, _ := jsontext.AppendUnquote(nil, quoted)
 	return string(name)
 }
+
+// unquoteRaw is unquote that shares the bytes if they stand for themselves.
+func unquoteRaw(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') >= 0 {
+		return []byte(unquote(quoted))
+	}
+	return quoted[1 : len(quoted)-1 : len(quoted)-1]
+}

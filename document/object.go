@@ -19,6 +19,7 @@ type object struct {
 	body     int    // bytes of all members, each with its comma
 	gaps     uint32 // removed members
 	kept     uint32 // parts that the last rebuild left
+	looks    looks
 }
 
 // member is 16 bytes, because there are millions of them in memory.
@@ -44,12 +45,12 @@ type part struct {
 // newObject splits compact JSON text, which must be an object with n members.
 func newObject(text []byte, n int) *object {
 	o := &object{text: text, members: make([]member, 0, n)}
-	s := scanner{text: text}
-	for s.enter(); s.more(); {
-		at := s.at
-		name, value := s.member()
-		o.members = append(o.members, member{at: uint32(at), name: uint32(len(name)), size: uint32(len(value))})
-		o.body += len(name) + len(value) + 2
+	for at := 1; at < len(text)-1; {
+		colon := stringEnd(text, at)
+		end := valueEnd(text, colon+1)
+		o.members = append(o.members, member{at: uint32(at), name: uint32(colon - at), size: uint32(end - colon - 1)})
+		o.body += end - at + 1 // with a comma
+		at = end + 1
 	}
 	return o
 }

@@ -18,16 +18,25 @@ type survey struct {
 	split bool // the members of the outermost object are asked for
 	shape
 	fields []member
-	counts []fieldSize // of those that have many elements
+	large  []largeField
 	names  nameCheck
 }
 
-// fieldSize is how many elements a field has.
-type fieldSize struct{ field, elements int }
+// largeField is a field of many elements.
+type largeField struct {
+	field, count int
+	elements     []member // with places in the whole text; nil if they are small
+}
 
-// countedFrom is the number of elements from which on a document remembers how many
-// a field has, so that they need not be counted in its text.
-const countedFrom = 64
+const (
+	// largeFrom is the number of elements from which on a document remembers how many
+	// a field has, so that they need not be counted in its text.
+	largeFrom = 64
+	// splitFrom is the number of bytes that these elements must have on average for the
+	// field to be split at once, as that costs next to nothing while their names are
+	// known: so it adds no more than half to the memory of the text.
+	splitFrom = 32
+)
 
 var surveys = sync.Pool{New: func() any { return new(survey) }}
 
@@ -35,10 +44,10 @@ var surveys = sync.Pool{New: func() any { return new(survey) }}
 const keptNames = 1 << 15
 
 func (s *survey) free() {
-	if cap(s.names.names) > keptNames || cap(s.counts) > keptNames {
+	if cap(s.names.names) > keptNames {
 		return
 	}
-	*s = survey{counts: s.counts[:0], names: nameCheck{names: s.names.names[:0], table: s.names.table}}
+	*s = survey{names: nameCheck{names: s.names.names[:0], table: s.names.table}}
 	surveys.Put(s)
 }
 
@@ -70,8 +79,12 @@ func parseCompact(text []byte, l *Limits) (*object, shape) {
 	if len(s.fields) > 0 {
 		o.body = len(own) - 1 // see size
 	}
-	for _, c := range s.counts {
-		o.ownPart(c.field).elements = uint32(c.elements)
+	for _, f := range s.large {
+		p := o.ownPart(f.field)
+		p.elements = uint32(f.count)
+		if f.elements != nil {
+			p.nested = &object{text: own, members: f.elements, body: o.valueSize(f.field) - 1}
+		}
 	}
 	o.kept = uint32(len(o.parts))
 	return o, s.shape
@@ -168,11 +181,19 @@ func (s *survey) close(from, end, depth int) bool {
 		}
 	case 2:
 		s.elements += len(names)
-		if len(names) >= countedFrom {
-			s.counts = append(s.counts, fieldSize{from - 1, len(names)})
+		if s.split && len(names) >= largeFrom {
+			s.large = append(s.large, s.largeField(from-1, names, end))
 		}
 	}
 	return s.names.distinct(names)
+}
+
+func (s *survey) largeField(field int, names []name, end int) largeField {
+	f := largeField{field: field, count: len(names)}
+	if size := end - int(names[0].start); size >= splitFrom*len(names) {
+		f.elements = membersOf(names, end)
+	}
+	return f
 }
 
 // membersOf returns the members that have the names, of which the last one's value
@@ -242,11 +263,6 @@ func digitsEnd(text []byte, i int) int {
 	}
 	return i
 }
-
-const (
-	everyByte = 0x0101010101010101
-	everyHigh = 0x8080808080808080
-)
 
 // firstSpecial returns the position of the first of eight bytes that means something
 // in a string: a quote, a backslash, a control character, or a part of a character

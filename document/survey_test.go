@@ -38,10 +38,50 @@ func checkSurvey(tb testing.TB, text []byte) {
 		if string(o.name(i)) != string(plain.name(i)) || string(o.value(i)) != string(plain.value(i)) || o.elements(i) != plain.elements(i) {
 			tb.Fatalf("parseCompact(%q): member %d is %s", text, i, o.member(i))
 		}
+		if p := o.part(i); p != nil && p.nested != nil {
+			checkSplit(tb, p.nested, newObject(o.value(i), p.nested.len()))
+		}
 		if o.part(i) == nil && !reflect.DeepEqual(o.members[i], plain.members[i]) {
 			tb.Fatalf("parseCompact(%q): member %d is %+v, want %+v", text, i, o.members[i], plain.members[i])
 		}
 	}
+}
+
+// checkSplit compares a field that was split with the same field split by the scanner.
+func checkSplit(tb testing.TB, got, want *object) {
+	tb.Helper()
+	if got.size() != want.size() || got.len() != want.len() || string(got.appendJSON(nil, nil)) != string(want.appendJSON(nil, nil)) {
+		tb.Fatalf("a field is split as %s, want %s", got.appendJSON(nil, nil), want.appendJSON(nil, nil))
+	}
+	for i := range want.members {
+		if string(got.name(i)) != string(want.name(i)) || string(got.value(i)) != string(want.value(i)) {
+			tb.Fatalf("a field's element %d is %s, want %s", i, got.member(i), want.member(i))
+		}
+	}
+}
+
+func TestLargeFieldsAreSplitAtOnce(t *testing.T) {
+	t.Parallel()
+	large := strings.ReplaceAll(withTwice(100, 100), `"n`, `"a longer name `)
+	small := withTwice(100, 100)
+	d, err := Parse([]byte(`{"few":{"a":1},"small":`+small+`,"large":`+large+`}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct{ counted, split bool }{{false, false}, {true, false}, {true, true}} {
+		p := d.root.part(i)
+		if (p != nil) != want.counted || p != nil && (p.nested != nil) != want.split {
+			t.Errorf("field %s has the part %+v, want %+v", d.root.name(i), p, want)
+		}
+	}
+	checkSurvey(t, d.AppendJSON(nil))
+	if n := d.ElementCount("small") + d.ElementCount("large"); n != 202 {
+		t.Errorf("the large fields have %d elements, want 202", n)
+	}
+	if _, err := d.Set(Element("large", "x"), []byte("1")); err != nil || d.ElementCount("large") != 102 {
+		t.Errorf("Set: %v, and %d elements, want 102", err, d.ElementCount("large"))
+	}
+	checkSurvey(t, d.AppendJSON(nil))
 }
 
 // surveyed are texts of which each has something special: of a number, of a string, of
