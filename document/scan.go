@@ -1,8 +1,9 @@
 package document
 
 import (
-	"bytes"
+	"encoding/binary"
 	"iter"
+	"math/bits"
 )
 
 // scanner walks over the values of a JSON text that is known to be valid. It
@@ -13,6 +14,12 @@ type scanner struct {
 }
 
 func (s *scanner) skipSpace() {
+	if s.at < len(s.text) && s.text[s.at] <= ' ' { // seldom
+		s.skipSpaces()
+	}
+}
+
+func (s *scanner) skipSpaces() {
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
@@ -57,25 +64,34 @@ func (s *scanner) value() []byte {
 	if start >= len(s.text) {
 		return nil
 	}
-	switch s.text[start] {
-	case '"':
-		s.at = stringEnd(s.text, start)
-	case '{', '[':
-		s.at = nestedEnd(s.text, start)
-	default:
-		s.at = scalarEnd(s.text, start)
-	}
+	s.at = valueEnd(s.text, start)
 	return s.text[start:s.at:s.at]
 }
 
-// shortString is how many bytes of a string are looked at one by one, as most strings
-// end within them; from there on they are searched faster.
-const shortString = 24
+// valueEnd returns the offset after the value that starts at i.
+func valueEnd(text []byte, i int) int {
+	switch byteAt(text, i) {
+	case '"':
+		return stringEnd(text, i)
+	case '{', '[':
+		return nestedEnd(text, i)
+	}
+	return scalarEnd(text, i)
+}
 
 // stringEnd returns the offset after the string that starts at i.
 func stringEnd(text []byte, i int) int {
-	i++
-	for short := min(i+shortString, len(text)); i < short; i++ {
+	for i++; i+8 <= len(text); {
+		n := firstQuote(binary.LittleEndian.Uint64(text[i:]))
+		if i += n; n == 8 {
+			continue
+		}
+		if text[i] == '"' {
+			return i + 1
+		}
+		i += 2 // what is escaped
+	}
+	for ; i < len(text); i++ {
 		switch text[i] {
 		case '"':
 			return i + 1
@@ -83,26 +99,21 @@ func stringEnd(text []byte, i int) int {
 			i++
 		}
 	}
-	return longStringEnd(text, i)
+	return len(text)
 }
 
-// longStringEnd is stringEnd from i on, which is inside the string and not escaped.
-func longStringEnd(text []byte, i int) int {
-	for start := i; i < len(text); i++ {
-		n := bytes.IndexByte(text[i:], '"')
-		if n < 0 {
-			break
-		}
-		i += n
-		escapes := i
-		for escapes > start && text[escapes-1] == '\\' {
-			escapes--
-		}
-		if (i-escapes)%2 == 0 {
-			return i + 1
-		}
-	}
-	return len(text)
+const (
+	everyByte = 0x0101010101010101
+	everyHigh = 0x8080808080808080
+)
+
+// firstQuote returns the position of the first of eight bytes that is a quote or a
+// backslash, or 8. A byte is zero if taking one away borrows from its highest bit; a
+// byte that follows one may be taken for zero, too.
+func firstQuote(w uint64) int {
+	quote, slash := w^('"'*everyByte), w^('\\'*everyByte)
+	found := (quote-everyByte)&^quote | (slash-everyByte)&^slash
+	return bits.TrailingZeros64(found&everyHigh) / 8
 }
 
 // nestedEnd returns the offset after the object or array that starts at i.

@@ -63,8 +63,9 @@ type field struct {
 	path     document.Path
 	hash     uint32
 	settings settings
-	deps     []Field // of a computed field
-	err      error   // a mistake in the declaration
+	deps     []Field        // of a computed field
+	elements *ElementsField // the field itself, if it is one
+	err      error          // a mistake in the declaration
 }
 
 func newField(name string, opts []FieldOption) field {
