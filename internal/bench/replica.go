@@ -52,7 +52,9 @@ type shown struct {
 // show starts a server with players of about 20 KB.
 func (r *run) show(db *database, players int) (s *shown, err error) {
 	s = &shown{r: r, players: make([]*profile.Profile, players)}
-	s.profiles, err = profile.Open(r.ctx, db.DB, schema, &profile.Options{Session: session.Options{Name: "replica"}})
+	s.profiles, err = profile.Open(r.ctx, db.DB, schema, &profile.Options{
+		Session: session.Options{Name: "replica", JournalBytes: fleetJournal}, Autosave: -1, // saves need memory too
+	})
 	if err != nil {
 		return nil, err
 	}
