@@ -57,6 +57,7 @@ var below = map[string][]string{
 	"internal/outage":     {},
 	"internal/pgtest":     {},
 	"internal/plant":      {},
+	"internal/raced":      {},
 	"internal/sim":        {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "internal/plant"},
 	"internal/wire":       {},
 	"cmd/holdfast":        {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory", "archive", "audit", "rollback"},
