@@ -57,6 +57,7 @@ var below = map[string][]string{
 	"internal/lineage":           {"driver"},
 	"internal/market":            {"profile", "trade"},
 	"internal/outage":            {},
+	"internal/raced":             {},
 	"internal/pgtest":            {},
 	"internal/plant":             {},
 	"internal/replicatest":       {"driver", "mem", "store", "session", "profile", "replica"},
