@@ -378,7 +378,8 @@ export function face(canvas, look, worn) {
   const c = canvas.getContext("2d"), s = canvas.width;
   c.clearRect(0, 0, s, s);
   c.save();
-  c.scale(s / 70, s / 70);
-  drawHero(c, { look, worn: { hat: worn?.hat } }, 35, 76, 0.5, false, 1);
+  c.translate(s / 2, s / 2);
+  c.scale(s / 50, s / 50);
+  drawHero(c, { look, worn: { hat: worn?.hat } }, 0, worn?.hat ? 54 : 48, 0.5, false, 1);
   c.restore();
 }

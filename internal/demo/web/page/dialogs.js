@@ -4,7 +4,7 @@ import { buyProduct } from "./api.js";
 import { icon } from "./art.js";
 
 const box = document.getElementById("dialog");
-box.addEventListener("click", (e) => { if (e.target === box) box.close(); });
+addEventListener("keydown", (e) => { if (e.key === "Escape") box.close(); });
 
 // el makes an element: el("b", { class: "n" }, "text", child, …).
 export function el(tag, attributes = {}, ...children) {
@@ -33,8 +33,8 @@ export class Dialogs {
   show(name, ...args) {
     this.#shown = { name, args };
     this.refresh();
-    if (!box.open) box.showModal();
-    box.querySelector("h2")?.focus?.();
+    if (!box.open) box.show(); // not as a modal one: what happens beside it is worth seeing
+    box.scrollTop = 0;
   }
 
   refresh() {

@@ -26,6 +26,7 @@ class Game {
   constructor() {
     this.world.onMove = (x, y) => this.#connection?.at(x, y);
     this.world.onCollect = (t) => this.#collect(t);
+    this.world.onTouch = () => this.dialogs.close();
     this.world.onNear = (what) => this.#prompt(what);
     this.panel.onShow = (is) => { this.world.shift = is && innerWidth > 760 ? 340 : 0; sessionStorage.panel = is ? "" : "closed"; };
     api.servers((list) => this.#serversChanged(list));

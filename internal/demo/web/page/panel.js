@@ -8,6 +8,7 @@ const words = { alive: "alive", starting: "starts", killed: "killed" };
 
 export class Panel {
   #last = {};
+  #root = {}; // the revision of the last root that held everything
 
   constructor() {
     $("closepanel").onclick = () => this.show(false);
@@ -44,7 +45,8 @@ export class Panel {
   inside(i, server) {
     this.#number("p-memory", "l-memory", i.memory);
     this.#number("p-journal", "l-journal", i.journal);
-    $("p-root").textContent = i.saved ? i.journal : "…";
+    if (i.saved) this.#root = { version: i.version, revision: i.journal };
+    $("p-root").textContent = this.#root.version === i.version ? this.#root.revision : "…";
     $("p-server").textContent = server;
     $("p-version").textContent = "…" + i.version;
     $("p-saved").textContent = i.saved ? `all of it, ${age(i.root_age_ms)} ago` : `older, of ${age(i.root_age_ms)} ago: the journal has the rest`;

@@ -5,6 +5,14 @@ import * as art from "./art.js";
 
 const speed = 240, bodyRadius = 13;
 
+// An isle for the title, before any server has told of its own.
+const shown = {
+  name: "amber", width: 1600, height: 1100, rx: 700, ry: 460,
+  things: [["stall", 560, 380, 62], ["post", 1010, 360, 26], ["door", 1330, 560, 30], ["fountain", 800, 560, 70], ["board", 640, 760, 26],
+    ...Array.from({ length: 34 }, (_, i) => [["tree", "tree", "bush", "tree", "rock"][i % 5], 800 + (420 + (i % 3) * 105) * Math.cos(i * 2.4), 560 + (260 + (i % 3) * 75) * Math.sin(i * 2.4), 26])]
+    .map(([kind, x, y, r]) => ({ kind, x, y, r })),
+};
+
 export class World {
   isle; // as the server says
   me = { id: "", x: 800, y: 640, worn: {}, look: 0, name: "" };
@@ -13,6 +21,7 @@ export class World {
   onCollect = () => {};
   onMove = () => {};
   onNear = () => {};
+  onTouch = () => {};
   #canvas; #c; #ground; #time = 0; #last = 0; #keys = new Set(); #target; #sent = 0; #asked = new Map();
   #sparks = []; #near; #zoom = 1; #view = { x: 0, y: 0, w: 1, h: 1 };
   #walking = false; #facing = 1; #trail = []; #arrived;
@@ -79,7 +88,7 @@ export class World {
   }
 
   #listen() {
-    const typing = () => /INPUT|SELECT|TEXTAREA/.test(document.activeElement?.tagName) || document.querySelector("dialog[open]");
+    const typing = () => /INPUT|SELECT|TEXTAREA/.test(document.activeElement?.tagName) || document.querySelector("#title:not([hidden])");
     addEventListener("keydown", (e) => { if (!typing()) this.#keys.add(e.key.toLowerCase()); });
     addEventListener("keyup", (e) => this.#keys.delete(e.key.toLowerCase()));
     addEventListener("blur", () => this.#keys.clear());
@@ -88,7 +97,7 @@ export class World {
       const x = this.#view.x + e.clientX / this.#zoom, y = this.#view.y + e.clientY / this.#zoom;
       this.walkTo(x, y);
     };
-    this.#canvas.addEventListener("pointerdown", (e) => { document.activeElement?.blur?.(); held = true; aim(e); });
+    this.#canvas.addEventListener("pointerdown", (e) => { document.activeElement?.blur?.(); this.onTouch(); held = true; aim(e); });
     addEventListener("pointermove", (e) => { if (held) aim(e); });
     for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { held = false; });
   }
@@ -169,25 +178,39 @@ export class World {
     v.jump = false;
   }
 
+  // What is seen before anybody plays: an isle, from a boat that drifts along.
   #still() {
-    const c = this.#c, d = this.#canvas.width / innerWidth;
-    c.setTransform(d, 0, 0, d, 0, 0);
-    art.sea(c, { x: 0, y: 0, w: innerWidth, h: innerHeight }, "amber", this.#time);
+    this.#ground ??= art.ground(shown, 1);
+    const v = this.#view, z = this.#zoom * 0.8;
+    v.w = innerWidth / z; v.h = innerHeight / z;
+    v.x = 800 + 260 * Math.sin(this.#time * 0.06) - v.w / 2; v.y = 560 + 60 * Math.cos(this.#time * 0.05) - v.h / 2;
+    v.jump = true;
+    this.#scene(shown, z, []);
+  }
+
+  // #scene draws an isle with all that stands on it and what else there is, from the back
+  // to the front.
+  #scene(isle, zoom, list) {
+    const c = this.#c, v = this.#view, t = this.#time, d = (this.#canvas.width / innerWidth) * zoom, ground = this.#ground;
+    c.setTransform(d, 0, 0, d, -v.x * d, -v.y * d);
+    art.sea(c, v, isle.name, t);
+    c.drawImage(ground.canvas, -ground.margin, -ground.margin, ground.canvas.width / ground.scale, ground.canvas.height / ground.scale);
+    if (this.#target) { c.globalAlpha = 0.5; c.strokeStyle = "#fff"; c.lineWidth = 3; c.beginPath(); c.ellipse(this.#target.x, this.#target.y, 10 + 3 * Math.sin(t * 6), 5 + 1.5 * Math.sin(t * 6), 0, 0, 7); c.stroke(); c.globalAlpha = 1; }
+    for (const g of isle.things) {
+      if (g.x < v.x - 120 || g.x > v.x + v.w + 120 || g.y < v.y - 60 || g.y > v.y + v.h + 150) continue;
+      // One sees the hero through what he stands behind.
+      const hides = list.length && g.y > this.me.y && g.y - this.me.y < 105 && Math.abs(g.x - this.me.x) < g.r + 26;
+      list.push([g.y, () => { c.globalAlpha = hides ? 0.45 : 1; art.drawThing(c, g, isle.name, t); c.globalAlpha = 1; }]);
+    }
+    list.sort((a, b) => a[0] - b[0]).forEach(([, draw]) => draw());
   }
 
   #draw() {
-    const c = this.#c, v = this.#view, d = (this.#canvas.width / innerWidth) * this.#zoom, name = this.isle.name, t = this.#time;
-    c.setTransform(d, 0, 0, d, -v.x * d, -v.y * d);
-    art.sea(c, v, name, t);
-    const g = this.#ground;
-    c.drawImage(g.canvas, -g.margin, -g.margin, g.canvas.width / g.scale, g.canvas.height / g.scale);
-    if (this.#target) { c.globalAlpha = 0.5; c.strokeStyle = "#fff"; c.lineWidth = 3; c.beginPath(); c.ellipse(this.#target.x, this.#target.y, 10 + 3 * Math.sin(t * 6), 5 + 1.5 * Math.sin(t * 6), 0, 0, 7); c.stroke(); c.globalAlpha = 1; }
-    const list = [];
-    for (const g of this.isle.things) if (g.x > v.x - 120 && g.x < v.x + v.w + 120 && g.y > v.y - 60 && g.y < v.y + v.h + 150) list.push([g.y, () => art.drawThing(c, g, name, t)]);
+    const c = this.#c, v = this.#view, t = this.#time, list = [];
     for (const s of this.treasures) list.push([s.y, () => art.drawTreasure(c, s, t)]);
     for (const o of this.others.values()) list.push([o.y, () => art.drawHero(c, o, o.x, o.y, t, o.walking, o.facing)], ...petOf(c, o, o.trail, t));
     list.push([this.me.y, () => art.drawHero(c, this.me, this.me.x, this.me.y, t, this.#walking, this.#facing)], ...petOf(c, this.me, this.#trail, t));
-    list.sort((a, b) => a[0] - b[0]).forEach(([, draw]) => draw());
+    this.#scene(this.isle, this.#zoom, list);
     for (const o of this.others.values()) art.drawName(c, o.name, o.x, o.y - 80, false, o.bot);
     if (this.me.name) art.drawName(c, this.me.name, this.me.x, this.me.y - 80, true);
     this.#sparks = this.#sparks.filter((s) => t - s.born < 1.2);
