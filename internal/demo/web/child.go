@@ -23,6 +23,7 @@ const (
 	starting state = "starting"
 	alive    state = "alive"
 	killed   state = "killed"
+	ended    state = "ended" // saved everybody, or failed
 )
 
 // child is one game server: a process, and after that was killed another one in its
@@ -90,15 +91,18 @@ func (c *child) runOnce(ctx context.Context) error {
 		_ = cmd.Process.Kill()
 	}
 	_, _ = io.Copy(io.Discard, stdout) // it says nothing more; this waits for its end
-	ended := cmd.Wait()
+	last := cmd.Wait()
 	c.mu.Lock()
-	deed := c.deed
+	now := ended
+	if c.deed {
+		now = killed
+	}
 	c.mu.Unlock()
-	c.set(killed, func() { c.pass, c.at = nil, "" })
-	if deed || ctx.Err() != nil && ended == nil {
+	c.set(now, func() { c.pass, c.at = nil, "" })
+	if now == killed || ctx.Err() != nil && last == nil {
 		return nil
 	}
-	return errors.Join(err, ended, tail.err())
+	return errors.Join(err, last, tail.err())
 }
 
 // meet tells a new process what it runs with, and waits until it serves.
@@ -180,7 +184,7 @@ func (c *child) status() status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := status{Name: c.name, State: c.state, Since: time.Since(c.since).Milliseconds()}
-	if c.cmd != nil && c.state != killed {
+	if c.cmd != nil && c.state != killed && c.state != ended {
 		s.PID = c.cmd.Process.Pid
 	}
 	return s

@@ -271,7 +271,7 @@ function remember(hero) {
 }
 
 function title(game) {
-  let look = Math.floor(Math.random() * looks.length);
+  let look = Math.floor(Math.random() * 4); // the traders have the others
   const choose = (n) => { look = n; [...$("looks").children].forEach((b, i) => b.setAttribute("aria-checked", i === n)); };
   looks.forEach((_, n) => $("looks").append(el("button", { type: "button", role: "radio", "aria-label": "look " + (n + 1), on: () => choose(n) }, game.portrait(n))));
   choose(look);

@@ -4,7 +4,7 @@
 import { kill } from "./api.js";
 
 const $ = (id) => document.getElementById(id);
-const words = { alive: "alive", starting: "starts", killed: "killed" };
+const words = { alive: "alive", starting: "starts", killed: "killed", ended: "ended" };
 
 export class Panel {
   #last = {};
