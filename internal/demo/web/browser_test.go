@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
@@ -72,14 +73,24 @@ func TestPlay(t *testing.T) {
 	bob := b.open(t, "phone", url, phone)
 	bob.begin("Bob")
 
-	walk(ann)
-	buy(ann)
-	swap(ann, bob)
-	saveSlot(bob)
-	hop(bob)
-	give(ann, bob)
-	reload(ann)
-	kill(ann, bob)
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"walk", func() { walk(ann) }},
+		{"buy", func() { buy(ann) }},
+		{"trade", func() { swap(ann, bob) }},
+		{"save slots", func() { saveSlot(bob) }},
+		{"hop", func() { hop(bob) }},
+		{"gift", func() { give(ann, bob) }},
+		{"trade between servers", func() { swapFar(ann, bob) }},
+		{"reload", func() { reload(ann) }},
+		{"kill", func() { kill(ann, bob) }},
+	} {
+		began := time.Now()
+		step.do()
+		t.Logf("%s: %v", step.name, time.Since(began).Round(time.Millisecond))
+	}
 }
 
 // walk walks by the keyboard, and collects.
@@ -131,6 +142,18 @@ func swap(ann, bob *tab) {
 	if a, b := ann.owns().Coins, bob.owns().Coins; a != before.Coins-1 || b != with.Coins+1 {
 		ann.t.Errorf("after a trade for a coin, coins = %d and %d, want %d and %d", a, b, before.Coins-1, with.Coins+1)
 	}
+}
+
+// swapFar trades between two servers: Bob gives Ann a coin for nothing.
+func swapFar(ann, bob *tab) {
+	before, with := ann.owns().Coins, bob.owns().Coins
+	bob.click("#b-trade")
+	bob.click(fmt.Sprintf(`[data-trade=%q]`, ann.id()))
+	bob.run("say what", chromedp.SetValue(chromedp.CSS(`[name="give-coins"]`), "1"))
+	bob.click("#makeoffer")
+	ann.click("#accept")
+	ann.until("has the coin", fmt.Sprintf(`game.coins() === %d`, before+1))
+	bob.until("has given it", fmt.Sprintf(`game.coins() === %d`, with-1))
 }
 
 // saveSlot begins a game in another save slot, and goes back to the first.

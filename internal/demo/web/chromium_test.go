@@ -123,11 +123,20 @@ func (p *tab) run(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.must(what, chromedp.Do(ctx, steps...))
 }
 
-// click clicks an element, as soon as it can be.
+// click clicks an element, as soon as it can be. One that is just replaced by another is
+// clicked when that is there.
 func (p *tab) click(selector string) {
 	p.t.Helper()
-	p.until("there is "+selector, fmt.Sprintf(`(() => { const e = document.querySelector(%q); return e && !e.disabled && e.checkVisibility(); })()`, selector))
-	p.run("click "+selector, chromedp.Click(chromedp.CSS(selector)))
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for {
+		p.until("there is "+selector, fmt.Sprintf(`(() => { const e = document.querySelector(%q); return e && !e.disabled && e.checkVisibility(); })()`, selector))
+		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+		if err == nil || !strings.Contains(err.Error(), "Could not find node") {
+			p.must("click "+selector, err)
+			return
+		}
+	}
 }
 
 // eval returns what an expression in the page is.

@@ -20,10 +20,11 @@ export function el(tag, attributes = {}, ...children) {
 
 export class Dialogs {
   #game; #shown;
+  #html = ""; // of what is shown
 
   constructor(game) {
     this.#game = game;
-    box.addEventListener("close", () => { this.#shown = undefined; });
+    box.addEventListener("close", () => { this.#shown = undefined; this.#html = ""; });
   }
 
   close() { box.close(); }
@@ -39,8 +40,11 @@ export class Dialogs {
 
   refresh() {
     if (!this.#shown) return;
+    const next = el("div", {}, el("button", { class: "x", "aria-label": "Close", on: () => box.close() }, "×"), ...this[this.#shown.name](...this.#shown.args));
+    if (this.#html === next.innerHTML) return; // so that nothing is replaced under a finger
+    this.#html = next.innerHTML;
     const typed = new Map([...box.querySelectorAll("input,select")].map((i) => [i.name, i.value]));
-    box.replaceChildren(el("button", { class: "x", "aria-label": "Close", on: () => box.close() }, "×"), ...this[this.#shown.name](...this.#shown.args));
+    box.replaceChildren(...next.childNodes);
     for (const i of box.querySelectorAll("input,select")) if (typed.has(i.name) && typed.get(i.name) !== "") i.value = typed.get(i.name);
   }
 
