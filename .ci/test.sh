@@ -1,14 +1,17 @@
 #!/bin/sh
 # Tests every package with the race detector and prints what each took. The
-# tests of PostgreSQL need its programs, and those of sdk/typescript need Node:
-# they are installed if they are missing and this may install something, and
-# nothing is skipped.
+# tests of PostgreSQL need its programs, those of sdk/typescript need Node, and those of
+# the game in the browser need one: they are installed if they are missing and this may
+# install something, and nothing is skipped. HOLDFAST_PICTURES names a folder that keeps
+# the pictures of the game.
 set -u
 sh "$(dirname "$0")/postgres.sh" || exit 1
 sh "$(dirname "$0")/node.sh" || exit 1
+sh "$(dirname "$0")/chromium.sh" || exit 1
 HOLDFAST_NEED_POSTGRES=1
+HOLDFAST_NEED_CHROMIUM=1
 CI=1 # the sizes that a promise names: 20,000 trades, and not 2,000
-export HOLDFAST_NEED_POSTGRES CI
+export HOLDFAST_NEED_POSTGRES HOLDFAST_NEED_CHROMIUM CI
 # Published signatures and certificates are fetched where a registry of npm answers.
 if timeout 30 npm view standardwebhooks version >/dev/null 2>&1; then
   HOLDFAST_NPM=1

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -28,6 +27,9 @@ type demoCmd struct {
 	Lease time.Duration `default:"3s" placeholder:"3s" help:"How long a server may be unreachable before others take its players over, 2s to 1m."`
 	Fresh bool          `help:"Delete what earlier demos left in the database."`
 	jsonFlag
+
+	Web     bool   `help:"Serve a small game in the browser, by two server processes: walk, trade, go through the door, kill a server, and see what Holdfast does."`
+	Address string `placeholder:"localhost:8080" help:"Of --web: where to listen (default localhost:8080; port 0 is any that is free). On an address that others can reach, whoever comes can play, and kill servers."`
 }
 
 // Help is shown below the command's summary.
@@ -38,7 +40,8 @@ func (*demoCmd) Help() string {
 		"It needs nothing: without --db it uses a SQLite file in a temporary folder (HOLDFAST_DB is not read). " +
 		"With --db the players stay, to be looked at with holdfast list, get and versions: their keys begin with " + demo.Kind + "/, so no other player is touched; in PostgreSQL, schema=demo in the URL gives them tables of their own. " +
 		"A database in which an earlier demo left them is refused, unless --fresh deletes those first. " +
-		"The exit code is 1 if a promise was broken."
+		"The exit code is 1 if a promise was broken. " +
+		"With --web it is a game instead, until Ctrl-C: of the other flags, --db, --bus and --lease hold for it, and by default its servers talk over a bus in this process."
 }
 
 // errBroken means that a promise was not kept. The report says which.
@@ -46,9 +49,15 @@ var errBroken = errors.New("a promise was broken: see above")
 
 // Run runs the command.
 func (c *demoCmd) Run(ctx context.Context, e *env, k *kong.Context) error {
-	self, err := os.Executable()
+	self, err := self()
 	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
+		return err
+	}
+	if c.Web {
+		return c.play(ctx, e, k, self)
+	}
+	if wasGiven(k, "address") {
+		return usageError{errors.New("--address is for --web only")}
 	}
 	if c.Seconds < 1 || c.Seconds > 3600 {
 		return usageError{fmt.Errorf("--seconds %v: 1 to 3600", c.Seconds)}

@@ -57,6 +57,12 @@ func TestDemoRefuses(t *testing.T) {
 		"BusWithAnOddPassword": {"--bus", "nats://user:hunter2/x@host"},
 		"OddEmbeddedBus":       {"--bus", "nats-embedded://user:hunter2@0.0.0.0:0"},
 		"LeaseTooShort":        {"--lease", "1s"},
+		"PlayersOfAGame":       {"--web", "--players", "3"},
+		"AddressWithoutAGame":  {"--address", "localhost:0"},
+		"GameAtNoAddress":      {"--web", "--address", "nowhere"},
+		"GameOnMemoryOnly":     {"--web", "--db", "mem:"},
+		"GameInAProcess":       {"--web", "--bus", "local:"},
+		"GameLeaseTooShort":    {"--web", "--lease", "1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -56,6 +56,8 @@ type cli struct {
 	Bench    benchCmd    `cmd:"" help:"Measure what this machine and a database do."`
 
 	DemoServer demoServerCmd `cmd:"" hidden:"" name:"demo-server" help:"Be a server of holdfast demo."`
+
+	DemoWebServer demoWebServerCmd `cmd:"" hidden:"" name:"demo-web-server" help:"Be a server of holdfast demo --web."`
 }
 
 // env is what a command runs with.

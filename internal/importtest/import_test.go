@@ -51,6 +51,7 @@ var below = map[string][]string{
 	"internal/calls":             {},
 	"internal/console":           {},
 	"internal/demo":              {"driver", "store", "document", "session", "profile", "internal/console"},
+	"internal/demo/web":          {"driver", "bus", "store", "document", "session", "profile", "receipt", "receipt/webhook", "mailbox", "trade", "inventory", "replica", "sdk/typescript"},
 	"internal/doorbell":          {"driver", "mem", "bus", "bus/bustest", "store", "document", "session", "internal/faulty"},
 	"internal/faulty":            {"driver"},
 	"internal/importtest":        {},
@@ -64,7 +65,7 @@ var below = map[string][]string{
 	"internal/replicatest/serve": {"internal/replicatest"},
 	"internal/sim":               {"driver", "mem", "bus", "store", "document", "session", "profile", "receipt", "trade", "inventory", "internal/plant"},
 	"internal/wire":              {},
-	"cmd/holdfast":               {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "inventory", "archive", "audit", "rollback"},
+	"cmd/holdfast":               {"driver", "mem", "sqlite", "postgres", "bus", "bus/natsbus", "bus/pgbus", "store", "document", "session", "profile", "receipt", "mailbox", "feed", "roblox", "internal/bench", "internal/console", "internal/demo", "internal/demo/web", "inventory", "archive", "audit", "rollback"},
 }
 
 // databases are the libraries that only the named packages may import: a
@@ -79,7 +80,7 @@ var databases = map[string][]string{
 
 	"github.com/nats-io": {"bus/natsbus"},
 
-	"github.com/coder/websocket":       {"replica", "internal/replicatest"},
+	"github.com/coder/websocket":       {"replica", "internal/replicatest", "internal/demo/web"},
 	"github.com/evanphx/json-patch/v5": {"replica"},
 }
 
