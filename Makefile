@@ -21,8 +21,8 @@ lint:
 	$(GO) -C postgres/cockroach vet ./...
 	$(GO) tool staticcheck ./...
 
-# The packages are tested one after another so that each prints its time. The
-# race detector is on everywhere; real processes and the simulation run in it too.
+# Each package prints its time; .ci/test.sh says which are tested together. The race
+# detector is on everywhere; real processes and the simulation run in it too.
 test: build
 	@sh .ci/test.sh
 

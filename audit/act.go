@@ -30,8 +30,9 @@ const Done = "done"
 
 // Act is one thing that an operator did.
 type Act struct {
-	// ID names the act; ids sort by the database's time. Writing sets it, unless it is
-	// set: then it is an act that was written before, or in another commit too.
+	// ID names the act. Ids sort by the database's time, and those of one process within
+	// a millisecond in the order of writing. Writing sets it, unless it is set: then it
+	// is an act that was written before, or in another commit too.
 	ID driver.Version
 	// At is when it was done, by the database's clock. Writing sets it.
 	At time.Time
@@ -139,7 +140,7 @@ func (a *Act) Prepare(db *store.DB, now time.Time, server string) error {
 	if err != nil {
 		return err
 	}
-	a.ID = idAt(id, a.At)
+	a.ID = inOrder(idAt(id, a.At))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,18 @@ func read(t *testing.T, db *store.DB, o *audit.LogOptions) (reasons []string, fa
 		reasons = append(reasons, a.Reason)
 	}
 	return reasons, failed
+}
+
+func TestActsOfOneMillisecondAreInOrder(t *testing.T) {
+	db := open(t)
+	var want []string
+	for i := range 30 {
+		write(t, db, start, audit.Act{By: "bob", What: "edit", Reason: fmt.Sprint(i)})
+		want = append(want, fmt.Sprint(i))
+	}
+	if got, _ := read(t, db, nil); !slices.Equal(got, want) {
+		t.Errorf("the acts are listed in the order %v", got)
+	}
 }
 
 func TestLog(t *testing.T) {

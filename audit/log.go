@@ -36,11 +36,11 @@ func (o *LogOptions) after(prefix string) string {
 // listPage is how many acts are read at a time.
 const listPage = 256
 
-// Log yields the acts that are wanted, in the order in which they were done, to the millisecond. One that
-// cannot be read comes with an error and its ID, and the next ones follow; an error
-// with a zero ID ends the listing. It blocks to read, a page at a time, and needs no
-// server. What a server has in its journal and not in the database yet, it does not see:
-// it is milliseconds behind.
+// Log yields the acts that are wanted, in the order in which they were done: to the
+// millisecond, and within one if they are one process's. One that cannot be read comes
+// with an error and its ID, and the next ones follow; an error with a zero ID ends the
+// listing. It blocks to read, a page at a time, and needs no server. What a server has in
+// its journal and not in the database yet, it does not see: it is milliseconds behind.
 func Log(ctx context.Context, db *store.DB, o *LogOptions) iter.Seq2[Act, error] {
 	if o == nil {
 		o = &LogOptions{}

@@ -18,39 +18,68 @@ import (
 // a document is for Set to say.
 func Compact(value []byte, l *Limits) ([]byte, error) {
 	limits := l.resolved()
+	if len(value) <= limits.Size && isCompact(value, limits.Depth) {
+		return exactly(value), nil
+	}
 	if err := limits.checkDepth(measure(value).depth); err != nil {
 		return nil, err
 	}
 	return format(value, &limits)
 }
 
+// exactly returns a copy of exact size.
+func exactly(text []byte) []byte {
+	own := make([]byte, len(text))
+	copy(own, text)
+	return own
+}
+
 // format is Compact for a value whose depth has been checked.
 func format(value []byte, l *Limits) ([]byte, error) {
 	// The shortest form is never longer than what it is made from.
-	text, err := jsontext.AppendFormat(make([]byte, 0, len(value)), value)
+	text, err := appendCompact(make([]byte, 0, len(value)), value)
 	if err != nil {
-		return nil, invalidText(err)
+		return nil, err
 	}
 	if err := l.checkSize(len(text)); err != nil {
 		return nil, err
 	}
 	if len(text) < cap(text) {
-		text = append(make([]byte, 0, len(text)), text...)
+		text = exactly(text)
 	}
-	return text[:len(text):len(text)], nil
+	return text, nil
 }
 
-// checkCompact returns an error unless value is what Compact would return. It
-// formats into scratch, which it returns for the next call.
-func checkCompact(value, scratch []byte) ([]byte, error) {
-	text, err := jsontext.AppendFormat(scratch[:0], value)
+// appendCompact appends the compact form of value, if it is one JSON value, whose
+// depth has been checked.
+func appendCompact(dst, value []byte) ([]byte, error) {
+	if isCompact(value, maxDepth) {
+		return append(dst, value...), nil
+	}
+	// To check the names takes the library longer than anything else.
+	text, err := jsontext.AppendFormat(dst, value, jsontext.AllowDuplicateNames(true))
+	if err == nil && !isCompact(text[len(dst):], maxDepth) {
+		text, err = jsontext.AppendFormat(dst, value) // which name it is, and where
+	}
 	if err != nil {
 		return text, invalidText(err)
 	}
-	if !bytes.Equal(text, value) {
-		return text, fmt.Errorf("%w: value is not in compact form", ErrInvalid)
-	}
 	return text, nil
+}
+
+// checkCompact returns an error unless value is what Compact would return.
+func checkCompact(value []byte) error {
+	if isCompact(value, maxDepth) {
+		return nil
+	}
+	text, err := appendCompact(nil, value)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(text, value) {
+		return fmt.Errorf("%w: value is not in compact form", ErrInvalid)
+	}
+	return nil
 }
 
 // plain reports whether a name stands in JSON text as it is.
@@ -83,4 +112,12 @@ func unquote(quoted []byte) string {
 	}
 	name, _ := jsontext.AppendUnquote(nil, quoted)
 	return string(name)
+}
+
+// unquoteRaw is unquote that shares the bytes if they stand for themselves.
+func unquoteRaw(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') >= 0 {
+		return []byte(unquote(quoted))
+	}
+	return quoted[1 : len(quoted)-1 : len(quoted)-1]
 }

@@ -40,10 +40,9 @@ func DecodeDelta(b []byte, l *Limits) (Delta, error) {
 // deltaReader reads an encoded delta. After the first error it reads nothing
 // more.
 type deltaReader struct {
-	rest    []byte
-	limits  Limits
-	scratch []byte
-	err     error
+	rest   []byte
+	limits Limits
+	err    error
 }
 
 func (r *deltaReader) refuse(format string, args ...any) {
@@ -111,7 +110,7 @@ func (r *deltaReader) checkValue(c Change) {
 	if r.err = r.limits.checkDepth(level + measure(c.Value).depth); r.err != nil {
 		return
 	}
-	if r.scratch, r.err = checkCompact(c.Value, r.scratch); r.err != nil {
+	if r.err = checkCompact(c.Value); r.err != nil {
 		r.err = fmt.Errorf("value of %s: %w", shown(c.Path.String()), r.err)
 	}
 }

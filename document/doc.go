@@ -41,9 +41,12 @@
 // be written to. It may hold on to the memory of the text that it is part of.
 // Values that DecodeDelta returns are parts of its argument.
 //
-// A loaded document is one buffer and 16 bytes for each field. A field is split
-// into its elements at the first access to one of them, and a table for lookups
-// is made only for an object of many members.
+// A loaded document is one buffer and 16 bytes for each field. What is compact
+// already, as everything stored is, is checked in one pass over its bytes, and
+// anything else is left to the JSON library. A field is split into its elements at
+// the first access to one of them, for 16 bytes each; at once if they are many and so
+// large that this adds little. A table for lookups is made only for an object of many
+// members, of which several were sought.
 //
 // # Limits
 //

@@ -22,27 +22,39 @@ type Document struct {
 // ErrTooDeep or ErrTooLarge.
 func Parse(text []byte, l *Limits) (*Document, error) {
 	limits := l.resolved()
-	s := measure(text)
-	if err := limits.checkDepth(s.depth); err != nil {
-		return nil, fmt.Errorf("parse document: %w", err)
-	}
-	own, err := format(text, &limits)
-	if err != nil {
-		return nil, fmt.Errorf("parse document: %w", err)
-	}
-	if !isObject(own) {
-		return nil, fmt.Errorf("parse document: %w: the text is a JSON %s, not an object", ErrInvalid, kindOf(own))
+	root, s := parseCompact(text, &limits)
+	if root == nil {
+		var err error
+		if root, s, err = parseAny(text, &limits); err != nil {
+			return nil, fmt.Errorf("parse document: %w", err)
+		}
 	}
 	if err := limits.checkFields(s.members + s.elements); err != nil {
 		return nil, fmt.Errorf("parse document: %w", err)
 	}
-	d := &Document{root: *newObject(own, s.members), count: s.members + s.elements, limits: limits}
+	d := &Document{root: *root, count: s.members + s.elements, limits: limits}
 	for i := range d.root.members {
-		if err := checkFieldName(unquote(d.root.name(i))); err != nil {
+		if err := checkQuotedFieldName(d.root.name(i)); err != nil {
 			return nil, fmt.Errorf("parse document: %w", err)
 		}
 	}
 	return d, nil
+}
+
+// parseAny returns the object that a text is, whatever its form, and its shape.
+func parseAny(text []byte, l *Limits) (*object, shape, error) {
+	s := measure(text)
+	if err := l.checkDepth(s.depth); err != nil {
+		return nil, s, err
+	}
+	own, err := format(text, l)
+	if err != nil {
+		return nil, s, err
+	}
+	if !isObject(own) {
+		return nil, s, fmt.Errorf("%w: the text is a JSON %s, not an object", ErrInvalid, kindOf(own))
+	}
+	return newObject(own, s.members), s, nil
 }
 
 // Len returns the number of fields.
@@ -234,6 +246,26 @@ func (d *Document) Elements(field string) iter.Seq2[string, []byte] {
 		}
 		if o := d.root.nested(i); o != nil {
 			o.all()(yield)
+		}
+	}
+}
+
+// RawElements is Elements with names as bytes, which are shared and must not be changed,
+// for who looks at many: it takes no memory for each.
+func (d *Document) RawElements(field string) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		i := d.root.find(escape(field))
+		if i < 0 {
+			return
+		}
+		o := d.root.nested(i)
+		if o == nil {
+			return
+		}
+		for i := range o.members {
+			if o.members[i].name > 0 && !yield(unquoteRaw(o.name(i)), o.value(i)) {
+				return
+			}
 		}
 	}
 }

@@ -14,9 +14,9 @@ type Member struct {
 // AppendFamily appends to dst the elements of a field that belong to a name: the
 // one that is called so, and those whose names go on after it with sep, such as
 // "arrow", "arrow#2" and "arrow#3" for "arrow" and '#'. They come in the order in
-// which they stand. It costs the number of them, whatever that of the others: a
-// table for it is made by the first call, kept while elements come and go, and made
-// anew for another sep.
+// which they stand. It costs the number of them, whatever that of the others, for who
+// calls it often: the first calls look at all names, then a table is made, kept while
+// elements come and go, and made anew for another sep.
 //
 // The name must not have a sep in it, and sep must be a printable ASCII character
 // that is no letter, digit, quote or backslash.
@@ -30,10 +30,11 @@ func (d *Document) AppendFamily(dst []Member, field, name string, sep byte) []Me
 		return dst
 	}
 	key := escape(name)
-	if len(o.members) <= linearUpTo {
+	if len(o.members) <= linearUpTo || o.looksForFamily(sep) {
 		for i := range o.members {
 			if o.belongs(i, key, sep) {
 				dst = append(dst, o.memberOf(i, key, name))
+				o.looks.found = uint32(i)
 			}
 		}
 		return dst
@@ -49,6 +50,15 @@ func (d *Document) AppendFamily(dst []Member, field, name string, sep byte) []Me
 	}
 	slices.Reverse(dst[from:])
 	return dst
+}
+
+// looksForFamily reports whether a family is to be sought without a table, and counts.
+func (o *object) looksForFamily(sep byte) bool {
+	if o.families != nil && o.families.sep == sep || o.looks.families == looksUpTo {
+		return false
+	}
+	o.looks.families++
+	return true
 }
 
 // belongs reports whether the member at i belongs to the escaped name.

@@ -102,6 +102,59 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+func TestRawElements(t *testing.T) {
+	d := mustParse(t, `{"bag":{"a":1,"b\"\n":{"c":[1]},"":null},"list":[1]}`)
+	var got []string
+	for name, value := range d.RawElements("bag") {
+		got = append(got, string(name)+"="+string(value))
+	}
+	if diff := cmp.Diff([]string{"a=1", "b\"\n={\"c\":[1]}", "=null"}, got); diff != "" {
+		t.Error(diff)
+	}
+	for range d.RawElements("bag") {
+		break
+	}
+	d.Delete(document.Element("bag", "a"))
+	for name := range d.RawElements("bag") {
+		if string(name) != "b\"\n" {
+			t.Errorf("after the first was deleted it begins with %q", name)
+		}
+		break
+	}
+	for _, none := range []string{"list", "none"} {
+		for range d.RawElements(none) {
+			t.Errorf("%q has elements", none)
+		}
+	}
+}
+
+// TestSearchesGiveTheSameWithAndWithoutATable seeks as often as it takes until there
+// is a table, while elements come and go.
+func TestSearchesGiveTheSameWithAndWithoutATable(t *testing.T) {
+	d := new(document.Document)
+	at := func(i int) document.Path { return document.Element("bag", fmt.Sprintf("item %d", i)) }
+	for i := range 100 {
+		if _, err := d.Set(at(i), fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d = mustParse(t, string(d.AppendJSON(nil)))
+	for i := range 100 {
+		i = i * 37 % 100
+		for range 2 {
+			value, ok := d.Get(at(i))
+			family := d.AppendFamily(nil, "bag", at(i).Element, '#')
+			if !ok || string(value) != fmt.Sprint(i) || len(family) != 1 || string(family[0].Value) != string(value) {
+				t.Fatalf("%v = %s, %t, and as a family %v", at(i), value, ok, family)
+			}
+		}
+		d.Delete(at(i))
+		if d.Has(at(i)) || len(d.AppendFamily(nil, "bag", at(i).Element, '#')) > 0 {
+			t.Fatalf("%v is there after it was deleted", at(i))
+		}
+	}
+}
+
 func BenchmarkFamily(b *testing.B) {
 	d := new(document.Document)
 	names := make([]string, 5000)

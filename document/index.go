@@ -11,6 +11,18 @@ import (
 // objects of a player are too small to be worth.
 const linearUpTo = 16
 
+// looksUpTo is how often an object of more members is searched like that before it gets
+// a table, as making one takes as long as several searches. What is loaded, changed
+// once and saved never needs it.
+const looksUpTo = 4
+
+// looks are searches without a table.
+type looks struct {
+	found    uint32 // position of what was found last
+	names    uint16 // how many there were for a name
+	families uint16 // and for a family
+}
+
 // seed makes the hashes of this process unpredictable to those who choose names.
 var seed = maphash.MakeSeed()
 
@@ -21,6 +33,23 @@ func (o *object) find(key string) int {
 	}
 	for i := range o.members {
 		if o.hasName(i, key) {
+			return i
+		}
+	}
+	return -1
+}
+
+// look is find by looking at all names, first at the one that was found last, as the
+// same is often sought several times.
+func (o *object) look(key string) int {
+	from := int(o.looks.found)
+	if from < len(o.members) && o.hasName(from, key) {
+		return from
+	}
+	o.looks.names++
+	for i := range o.members {
+		if o.hasName(i, key) {
+			o.looks.found = uint32(i)
 			return i
 		}
 	}
@@ -40,6 +69,9 @@ func (o *object) hasName(i int, key string) bool {
 // Entries of removed members stay in it and match nothing.
 func (o *object) findIndexed(key string) int {
 	if o.index == nil {
+		if o.looks.names < looksUpTo {
+			return o.look(key)
+		}
 		o.index = make([]uint32, 1<<bits.Len(uint(2*len(o.members)-1)))
 		for i := range o.members {
 			o.enterIndex(i)

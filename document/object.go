@@ -6,9 +6,9 @@ import "slices"
 // whose members are its fields; a field that was split is one whose members are
 // its elements.
 //
-// A member as it was loaded is a place in text. One that has changed, or was
-// split, has a part. One that was removed stays as a gap, so that the positions
-// of the others hold, until rebuild closes the gaps.
+// A member as it was loaded is a place in text. One that has changed, was split, or
+// has many elements, which were counted, has a part. One that was removed stays as a
+// gap, so that the positions of the others hold, until rebuild closes the gaps.
 type object struct {
 	text    []byte   // what the members without a part point into
 	members []member // in order, with gaps
@@ -19,6 +19,7 @@ type object struct {
 	body     int    // bytes of all members, each with its comma
 	gaps     uint32 // removed members
 	kept     uint32 // parts that the last rebuild left
+	looks    looks
 }
 
 // member is 16 bytes, because there are millions of them in memory.
@@ -28,6 +29,9 @@ type member struct {
 	size uint32 // bytes of the value, if it has no part
 	part uint32 // its place in parts plus one, or zero
 }
+
+// end is where the member ends in text, if it has no part.
+func (m *member) end() uint32 { return m.at + m.name + 1 + m.size }
 
 // part is a member that is not in the object's text.
 type part struct {
@@ -41,12 +45,12 @@ type part struct {
 // newObject splits compact JSON text, which must be an object with n members.
 func newObject(text []byte, n int) *object {
 	o := &object{text: text, members: make([]member, 0, n)}
-	s := scanner{text: text}
-	for s.enter(); s.more(); {
-		at := s.at
-		name, value := s.member()
-		o.members = append(o.members, member{at: uint32(at), name: uint32(len(name)), size: uint32(len(value))})
-		o.body += len(name) + len(value) + 2
+	for at := 1; at < len(text)-1; {
+		colon := stringEnd(text, at)
+		end := valueEnd(text, colon+1)
+		o.members = append(o.members, member{at: uint32(at), name: uint32(colon - at), size: uint32(end - colon - 1)})
+		o.body += end - at + 1 // with a comma
+		at = end + 1
 	}
 	return o
 }
@@ -87,7 +91,7 @@ func (o *object) member(i int) []byte {
 	m := o.members[i]
 	p := o.part(i)
 	if p == nil {
-		end := m.at + m.name + 1 + m.size
+		end := m.end()
 		return o.text[m.at:end:end]
 	}
 	if m.stale(p) {
@@ -291,12 +295,20 @@ type override struct {
 func (o *object) appendJSON(dst []byte, overrides []override) []byte {
 	start := len(dst)
 	dst = append(dst, '{')
-	for i, m := range o.members {
+	for i := 0; i < len(o.members); i++ {
+		m, plain := o.members[i], len(o.members) // up to the next override
+		if len(overrides) > 0 {
+			plain = overrides[0].at
+		}
 		switch {
 		case m.name == 0:
-		case len(overrides) > 0 && overrides[0].at == i:
+		case plain == i:
 			dst = appendItem(dst, overrides[0].text)
 			overrides = overrides[1:]
+		case m.part == 0:
+			var end uint32
+			i, end = o.run(i, plain)
+			dst = append(append(dst, o.text[m.at:end]...), ',')
 		default:
 			dst = o.appendMember(dst, i)
 		}
@@ -309,6 +321,21 @@ func (o *object) appendJSON(dst []byte, overrides []override) []byte {
 	}
 	dst[len(dst)-1] = '}' // in place of the last comma
 	return dst
+}
+
+// run returns the last of the members from i on, but before another, that stand in the
+// text one after the other, and where it ends there. So what has not changed is copied
+// together.
+func (o *object) run(i, before int) (last int, end uint32) {
+	end = o.members[i].end()
+	for last = i; last+1 < before; last++ {
+		m := &o.members[last+1]
+		if m.part > 0 || m.at != end+1 {
+			break
+		}
+		end = m.end()
+	}
+	return last, end
 }
 
 // appendMember appends the member at i and a comma.

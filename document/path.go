@@ -101,6 +101,24 @@ func checkFieldName(name string) error {
 	return nil
 }
 
+// checkQuotedFieldName is checkFieldName for a name as it stands in JSON.
+func checkQuotedFieldName(quoted []byte) error {
+	if n := len(quoted) - 2; n > 0 && n <= maxFieldName && printable(quoted) {
+		return nil
+	}
+	return checkFieldName(unquote(quoted))
+}
+
+// printable reports whether a text is of printable ASCII characters without escapes.
+func printable(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c == '\\' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
 // Compare orders paths by field; a field comes before its elements. It returns

@@ -1,6 +1,10 @@
 package document
 
-import "iter"
+import (
+	"encoding/binary"
+	"iter"
+	"math/bits"
+)
 
 // scanner walks over the values of a JSON text that is known to be valid. It
 // checks nothing; on any other text it still ends, and never reads outside.
@@ -10,6 +14,12 @@ type scanner struct {
 }
 
 func (s *scanner) skipSpace() {
+	if s.at < len(s.text) && s.text[s.at] <= ' ' { // seldom
+		s.skipSpaces()
+	}
+}
+
+func (s *scanner) skipSpaces() {
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
@@ -54,20 +64,34 @@ func (s *scanner) value() []byte {
 	if start >= len(s.text) {
 		return nil
 	}
-	switch s.text[start] {
-	case '"':
-		s.at = stringEnd(s.text, start)
-	case '{', '[':
-		s.at = nestedEnd(s.text, start)
-	default:
-		s.at = scalarEnd(s.text, start)
-	}
+	s.at = valueEnd(s.text, start)
 	return s.text[start:s.at:s.at]
+}
+
+// valueEnd returns the offset after the value that starts at i.
+func valueEnd(text []byte, i int) int {
+	switch byteAt(text, i) {
+	case '"':
+		return stringEnd(text, i)
+	case '{', '[':
+		return nestedEnd(text, i)
+	}
+	return scalarEnd(text, i)
 }
 
 // stringEnd returns the offset after the string that starts at i.
 func stringEnd(text []byte, i int) int {
-	for i++; i < len(text); i++ {
+	for i++; i+8 <= len(text); {
+		n := firstQuote(binary.LittleEndian.Uint64(text[i:]))
+		if i += n; n == 8 {
+			continue
+		}
+		if text[i] == '"' {
+			return i + 1
+		}
+		i += 2 // what is escaped
+	}
+	for ; i < len(text); i++ {
 		switch text[i] {
 		case '"':
 			return i + 1
@@ -76,6 +100,20 @@ func stringEnd(text []byte, i int) int {
 		}
 	}
 	return len(text)
+}
+
+const (
+	everyByte = 0x0101010101010101
+	everyHigh = 0x8080808080808080
+)
+
+// firstQuote returns the position of the first of eight bytes that is a quote or a
+// backslash, or 8. A byte is zero if taking one away borrows from its highest bit; a
+// byte that follows one may be taken for zero, too.
+func firstQuote(w uint64) int {
+	quote, slash := w^('"'*everyByte), w^('\\'*everyByte)
+	found := (quote-everyByte)&^quote | (slash-everyByte)&^slash
+	return bits.TrailingZeros64(found&everyHigh) / 8
 }
 
 // nestedEnd returns the offset after the object or array that starts at i.

@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"bytes"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-games/holdfast/document"
@@ -14,6 +16,8 @@ func FuzzStored(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"arrow", `{"n":64}`}, {"arrow#2", `{"n":12,"p":{"fire":true}}`}, {"sword#" + id, `{"h":{"to":"player/1","via":[{"to":"a/b","at":5}]}}`},
 		{"a", `{"n":9007199254740991,"at":"h","x":[1,{"y":2}]}`}, {"#", `{}`}, {"", `[]`},
+		{"b", `{"n":1,"p":{}}`}, {"b", `{"n":1,"p":{"a":"}","b":{}}}`}, {"b", `{"n":1,"p":{"a":1},"at":"}"}`}, {"b", `{"n":01,"p":{}}`}, {"b", `{"n":1,"p":{"a":1},"x":{}}`},
+		{strings.Repeat("b", 51), `{"n":1}`}, {"b\x7f", `{"n":1}`}, {"\n", `{"n":1}`},
 	} {
 		f.Add(seed[0], seed[1])
 	}
@@ -22,7 +26,15 @@ func FuzzStored(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if checkStored(key, value) != nil {
+		if usual, ok := parseUsual(value); ok {
+			if s, err := parseMembers(value); err != nil || !reflect.DeepEqual(usual, s) {
+				t.Fatalf("%s is usually %+v, and by its members %+v, %v", value, usual, s, err)
+			}
+		}
+		if usualName([]byte(key)) && checkName(key) != nil {
+			t.Fatalf("%q is no name", key)
+		}
+		if checkStored([]byte(key), value) != nil {
 			return
 		}
 		e, ok := entryOf(key, value)

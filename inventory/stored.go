@@ -82,12 +82,13 @@ type stored struct {
 
 // parseStored reads an entry's value, which is valid compact JSON.
 func parseStored(value []byte) (s stored, err error) {
-	if rest, ok := bytes.CutPrefix(value, []byte(`{"n":`)); ok { // nothing else, mostly
-		if digits, ok := bytes.CutSuffix(rest, []byte("}")); ok && bytes.IndexByte(digits, ',') < 0 {
-			s.n, err = parseAmount(digits)
-			return s, err
-		}
+	if s, ok := parseUsual(value); ok {
+		return s, nil
 	}
+	return parseMembers(value)
+}
+
+func parseMembers(value []byte) (s stored, err error) {
 	if len(value) == 0 || value[0] != '{' {
 		return s, fmt.Errorf("an entry is a JSON object, not %.40q", value)
 	}
@@ -114,6 +115,32 @@ func parseStored(value []byte) (s stored, err error) {
 		}
 	}
 	return s, nil
+}
+
+// parseUsual is parseStored for what most entries are: an amount, and perhaps some flat
+// properties. It returns false for anything else, good or not.
+func parseUsual(value []byte) (s stored, ok bool) {
+	rest, ok := bytes.CutPrefix(value, []byte(`{"n":`))
+	if !ok {
+		return s, false
+	}
+	i := 0
+	for i < len(rest) && rest[i]-'0' <= 9 {
+		i++
+	}
+	n, err := parseAmount(rest[:i])
+	if err != nil {
+		return s, false
+	}
+	rest = rest[i:]
+	switch at := len(`,"p":`); {
+	case len(rest) == 1:
+		return stored{n: n}, true
+	case !bytes.HasPrefix(rest, []byte(`,"p":{`)) || bytes.IndexByte(rest, '}') != len(rest)-2:
+		return s, false // if the first brace is the last but one, it ends the properties
+	default:
+		return stored{n: n, props: rest[at : len(rest)-1 : len(rest)-1]}, true
+	}
 }
 
 func isObject(v []byte) bool { return len(v) > 0 && v[0] == '{' }
@@ -178,8 +205,13 @@ func formatAmount(n int64) jsontext.Value { return strconv.AppendInt(nil, n, 10)
 
 // checkStored returns an error unless an element of an inventory is of the stored
 // form.
-func checkStored(key string, value []byte) error {
-	k, err := splitKey(key)
+func checkStored(key, value []byte) error {
+	if usualName(key) {
+		if _, ok := parseUsual(value); ok {
+			return nil
+		}
+	}
+	k, err := splitKey(string(key))
 	if err != nil {
 		return err
 	}
@@ -199,4 +231,14 @@ func checkStored(key string, value []byte) error {
 	}
 	_, err = parseHistory(s.history)
 	return err
+}
+
+// usualName reports whether a key is the name of an item in printable ASCII characters.
+func usualName(key []byte) bool {
+	for _, c := range key {
+		if c < ' ' || c > '~' || c == sep {
+			return false
+		}
+	}
+	return len(key) > 0 && len(key) <= MaxName
 }

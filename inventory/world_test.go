@@ -49,7 +49,7 @@ var (
 type world struct {
 	*testing.T
 	ctx context.Context
-	db  *mem.DB
+	db  driver.DB
 	hub *bus.Local
 }
 

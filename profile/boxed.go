@@ -19,6 +19,7 @@ type boxed[T any] struct {
 	sent   func(value []byte) (T, error)                  // of a value that was sent
 	fresh  func() T                                       // a default that nobody else has
 	same   *any                                           // a default that all may share; nil if it has inner parts
+	layout *layout                                        // of a value, or of a list's elements
 }
 
 func newBox[T any](v T) *any {
@@ -91,7 +92,8 @@ func (f *boxed[T]) JSON(r Reader) (json.RawMessage, error) {
 // Saved returns the value that was last saved to the player's root.
 func (f *boxed[T]) Saved(p *Profile) T { return f.value(p.saved(&f.field, f.path)) }
 
-// Set writes the value. It keeps nothing of v but its encoding.
+// Set writes the value. It keeps nothing of v but its encoding. Members of the stored
+// value that a struct of the Go type does not know stay.
 func (f *boxed[T]) Set(tx *Tx, v T) error {
 	i, err := tx.position(&f.field, "")
 	if err != nil {
@@ -105,7 +107,8 @@ func (f *boxed[T]) write(tx *Tx, i int, v *T) error {
 	if err != nil {
 		return tx.refuse(&f.field, "", err)
 	}
-	return f.writeText(tx, i, value)
+	old, _ := tx.documentOf(&f.field).Get(f.path)
+	return f.writeText(tx, i, f.layout.carry(old, value))
 }
 
 // writeText writes an encoded value, if it can be read back.

@@ -79,6 +79,7 @@ type Problem struct {
 	Severity  Severity
 	Kind      ProblemKind
 	Field     string   // that has it; empty: the whole profile
+	Parked    bool     // it is in a save slot that is parked: the profile loads, and the slot does not
 	Migration string   // that has it, if it is one's
 	Count     int      // profiles that have it
 	Examples  []string // ids of some of them
@@ -100,7 +101,7 @@ const maxProblems = 1000
 // CheckSchema reads the profiles of a schema's kind, or a sample, without their
 // locks, and reports what would become of them if a server with this schema loaded
 // them: as when a new version of the game is rolled out. Migrations that are due
-// are run on copies. It changes nothing, and may run beside the game's servers; it
+// are run on copies. Save slots that are parked are checked too. It changes nothing, and may run beside the game's servers; it
 // reads about as fast as the database lists, on one processor.
 //
 // It blocks until all are read or ctx ends. A profile that cannot be read is a
@@ -116,7 +117,7 @@ func CheckSchema(ctx context.Context, db *store.DB, schema *Schema, o *CheckOpti
 	case opts.Sample < 0 || opts.Examples < 0 || opts.MigrationTime < 0:
 		return nil, fmt.Errorf("check schema: %w: negative Sample, Examples or MigrationTime", driver.ErrInvalid)
 	}
-	c := &checking{CheckOptions: opts, schema: schema, rd: session.NewReader(db, opts.Limits), at: make(map[problemKey]int), known: make(map[string]bool)}
+	c := &checking{CheckOptions: opts, schema: schema, db: db, rd: session.NewReader(db, opts.Limits), at: make(map[problemKey]int), known: make(map[string]bool)}
 	for _, f := range schema.fields {
 		c.known[f.Name()] = true
 	}
@@ -142,19 +143,25 @@ func (s Severity) rank() int { return slices.Index([]Severity{Fails, Warns, Info
 type checking struct {
 	CheckOptions
 	schema *Schema
+	db     *store.DB
 	rd     *session.Reader
 	lost   atomic.Int32
 	report CheckReport
 	at     map[problemKey]int // where a problem stands
 	known  map[string]bool    // names of fields
 
-	failing bool // the profile that is being checked would not load
+	// Of the profile that is being checked:
+	failing bool                // it would not load
+	due     bool                // it would be migrated
+	parked  bool                // what is looked at is a parked slot of it
+	has     map[problemKey]bool // what has been counted
 }
 
 type problemKey struct {
 	severity         Severity
 	kind             ProblemKind
 	field, migration string
+	parked           bool
 }
 
 func (c *checking) all(ctx context.Context) error {
@@ -166,7 +173,9 @@ func (c *checking) all(ctx context.Context) error {
 			return err
 		}
 		if v.Key.Kind == c.schema.kind && !v.Erased {
-			c.look(v.Key, v.Document, v.Err)
+			if err := c.look(ctx, v.Key, v.Document, v.Err); err != nil && !gone(err) {
+				return err
+			}
 		}
 	}
 	return nil
@@ -192,22 +201,28 @@ func (c *checking) sample(ctx context.Context) error {
 	for _, key := range drawn {
 		v, err := c.rd.Peek(ctx, key)
 		switch {
-		case errors.Is(err, session.ErrErased), errors.Is(err, session.ErrNotFound):
 		case err == nil:
-			c.look(key, v.Document, nil)
+			err = c.look(ctx, key, v.Document, nil)
 		case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrFormat):
-			c.look(key, nil, err)
-		default:
+			err = c.look(ctx, key, nil, err)
+		}
+		if err != nil && !gone(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-// look checks one profile.
-func (c *checking) look(key session.Key, d *document.Document, err error) {
-	c.failing = false
+// gone reports whether somebody was erased while he was being checked.
+func gone(err error) bool {
+	return errors.Is(err, session.ErrErased) || errors.Is(err, session.ErrNotFound)
+}
+
+// look checks one profile. An error is one of the database's.
+func (c *checking) look(ctx context.Context, key session.Key, d *document.Document, err error) error {
+	c.failing, c.due, c.parked, c.has = false, false, false, make(map[problemKey]bool)
 	c.report.Checked++
+	var lost error
 	if err != nil {
 		kind := Damaged
 		if errors.Is(err, document.ErrTooLarge) || errors.Is(err, document.ErrTooDeep) {
@@ -215,25 +230,36 @@ func (c *checking) look(key session.Key, d *document.Document, err error) {
 		}
 		c.add(key, Problem{Severity: Fails, Kind: kind}, err)
 	} else {
-		c.load(key, d)
+		due, err := c.schema.due(key, d)
+		c.load(key, d, due, err, c.migrateAll)
+		lost = c.slots(ctx, key, d)
 	}
 	if c.failing {
 		c.report.Fails++
 	}
+	if c.due {
+		c.report.Due++
+	}
 	if c.Progress != nil && c.report.Checked%1000 == 0 {
 		c.Progress(c.report.Checked)
 	}
+	return lost
 }
 
-// load does what a load does, and tells what comes of it.
-func (c *checking) load(key session.Key, d *document.Document) {
-	due, err := c.schema.due(key, d)
+func (c *checking) migrateAll(key session.Key, d *document.Document, _ []*Migration, m *migrator) error {
+	_, err := c.schema.migrateDocument(key, d, m)
+	return err
+}
+
+// load does what a load does, of a profile or of a parked slot, whose migrations are due
+// that it is told, and tells what comes of it.
+func (c *checking) load(key session.Key, d *document.Document, due []*Migration, err error, migrate migrate) {
 	tried := err == nil
 	if len(due) > 0 {
-		c.report.Due++
+		c.due = true
 		tried = !slices.ContainsFunc(due, func(m *Migration) bool { return m.Run == nil })
 		if tried {
-			_, err = c.schema.migrateDocument(key, d, &migrator{time.Now(), c.MigrationTime, &c.lost})
+			err = migrate(key, d, due, &migrator{time.Now(), c.MigrationTime, &c.lost})
 		} else {
 			c.add(key, Problem{Severity: Warns, Kind: Unmigrated, Migration: due[0].Name}, errNoFunction)
 		}
@@ -246,7 +272,11 @@ func (c *checking) load(key session.Key, d *document.Document) {
 	case errors.As(err, &newer):
 		c.add(key, Problem{Severity: Fails, Kind: NewerSchema, Migration: newer.Migration}, err)
 	case err != nil:
-		c.add(key, Problem{Severity: Fails, Kind: WrongType, Field: schemaPath.Field}, err)
+		field := schemaPath.Field
+		if c.parked {
+			field = slotSchemaPath.Field
+		}
+		c.add(key, Problem{Severity: Fails, Kind: WrongType, Field: field}, err)
 	default:
 		c.fields(key, d, tried || len(due) == 0)
 	}
@@ -285,7 +315,8 @@ func (c *checking) fields(key session.Key, d *document.Document, migrated bool) 
 // add counts a problem of one profile.
 func (c *checking) add(key session.Key, p Problem, err error) {
 	c.failing = c.failing || p.Severity == Fails
-	k := problemKey{p.Severity, p.Kind, p.Field, p.Migration}
+	p.Parked = c.parked
+	k := problemKey{p.Severity, p.Kind, p.Field, p.Migration, p.Parked}
 	i, ok := c.at[k]
 	if !ok && len(c.at) >= maxProblems {
 		k.field, k.migration, p.Field, p.Migration = "", "", "", ""
@@ -299,6 +330,10 @@ func (c *checking) add(key session.Key, p Problem, err error) {
 		}
 		c.report.Problems = append(c.report.Problems, p)
 	}
+	if c.has[k] {
+		return // in another slot of the same player
+	}
+	c.has[k] = true
 	at := &c.report.Problems[i]
 	at.Count++
 	if len(at.Examples) < c.Examples {

@@ -34,7 +34,11 @@ func (w *world) check(s *profile.Schema, o *profile.CheckOptions) *profile.Check
 func summary(r *profile.CheckReport) []string {
 	lines := []string{fmt.Sprintf("checked %d, fails %d, due %d", r.Checked, r.Fails, r.Due)}
 	for _, p := range r.Problems {
-		lines = append(lines, fmt.Sprintf("%s %s %s%s: %d %v", p.Severity, p.Kind, p.Field, p.Migration, p.Count, p.Examples))
+		parked := ""
+		if p.Parked {
+			parked = " (parked)"
+		}
+		lines = append(lines, fmt.Sprintf("%s %s %s%s%s: %d %v", p.Severity, p.Kind, p.Field, p.Migration, parked, p.Count, p.Examples))
 	}
 	return lines
 }
@@ -113,6 +117,56 @@ func TestCheckSchema(t *testing.T) {
 			}
 			if told != 12 {
 				t.Errorf("Progress was told of %d at the end, want 12", told)
+			}
+		})
+	})
+	t.Run("LooksIntoParkedSlots", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			level, nick := profile.Int("level", 0, profile.PerSlot()), profile.String("nick", "", profile.PerSlot())
+			was := profile.NewSchema("player", coins, level, nick)
+			for _, id := range []string{"fine", "typed", "moved", "cut", "played"} {
+				srv := w.serverOn("was-"+id, open{w.db}, was, nil)
+				p := w.load(srv, id)
+				for i := range 3 { // the first and the second are parked then
+					if i > 0 {
+						if _, err := p.CreateSlot(w.ctx, "another", true); err != nil {
+							w.Fatal(err)
+						}
+					}
+					w.update(p, func(tx *profile.Tx) {
+						level.Set(tx, int64(i))
+						if id == "typed" && i < 2 {
+							nick.Set(tx, "seven")
+						}
+					})
+				}
+				if id != "played" {
+					w.close(p)
+				}
+			}
+			w.put("player/moved/slot/1", `{"format":1,"slot":"2"}`)
+			w.put("player/cut/slot/2", `{"format":1,`)
+			now := profile.NewSchema("player", coins, profile.Int("level", 0, profile.PerSlot()), profile.Int("nick", 0, profile.PerSlot())).
+				Migrate(profile.Migration{Name: "odd", PerSlot: true, Run: func(d *profile.Draft) error {
+					var n int
+					if _, err := d.Get("level", &n); err != nil || n == 1 && d.Key().ID == "fine" {
+						return errors.Join(err, errors.New("one is odd"))
+					}
+					return nil
+				}})
+			got := w.check(now, nil)
+			want := []string{
+				"checked 5, fails 4, due 5",
+				"fails damaged  (parked): 2 [cut moved]",
+				"fails migration odd (parked): 1 [fine]",
+				"fails wrong type nick (parked): 1 [typed]",
+			}
+			if d := cmp.Diff(want, summary(got)); d != "" {
+				t.Errorf("the report differs (-want +got):\n%s", d)
+			}
+			sampled := w.check(now, &profile.CheckOptions{Sample: 5})
+			if d := cmp.Diff(want[0], summary(sampled)[0]); d != "" {
+				t.Errorf("a sample of all differs (-want +got):\n%s", d)
 			}
 		})
 	})

@@ -104,7 +104,11 @@
 // is written. Each profile has defaults of its own. A stored Value of a struct
 // type is decoded over a copy of the default, so a member that it lacks has the
 // default's value, while a member that it has, even a zero or an empty list, is
-// kept. Stored fields that the schema does not know are kept as they are.
+// kept; [Reconcile] says the same of values of the type any and of maps. Stored fields
+// that the schema does not know are kept as they are, and so are members that a struct
+// lacks, when a server of an older version writes a Value, an element of a Map, or
+// edits one of a List. Types that decode themselves, and elements of lists and maps
+// inside of lists, are written as the program has them.
 //
 // Values are encoded as package encoding/json encodes them, and what that
 // would repair silently is refused: invalid UTF-8 and names that occur twice.

@@ -24,9 +24,9 @@ type ElementsForm struct {
 	// Kind names the kind of the field to people.
 	Kind string
 	// Check returns an error for a stored element that is not of the layer's form.
-	// The profile's load then fails as with any value of another type. Nil checks
-	// nothing.
-	Check func(name string, value []byte) error
+	// The profile's load then fails as with any value of another type. Name and value
+	// are shared and must not be changed. Nil checks nothing.
+	Check func(name, value []byte) error
 	// Do makes an operation that DoOp has made, in an update, and returns its
 	// result, or nil. An error refuses the write. Nil refuses all.
 	Do func(tx *Tx, value json.RawMessage) (json.RawMessage, error)
@@ -40,6 +40,7 @@ type ElementsForm struct {
 // only one is journalled, would be in both or in none after a crash.
 func Elements(name string, form *ElementsForm, opts ...FieldOption) *ElementsField {
 	f := &ElementsField{object: object{newField(name, opts)}, form: *form}
+	f.field.elements = f
 	f.restrict(0)
 	if f.Lazy() || f.Volatile() {
 		f.fail(fmt.Errorf("%w: field %q: a field of kind %s cannot be Lazy or Volatile", ErrSchema, name, form.Kind))
@@ -57,13 +58,31 @@ func (f *ElementsField) load(_ *slot, value []byte) error {
 	if !isObject(value) {
 		return f.notObject(f.form.Kind, value)
 	}
+	for name, element := range document.Members(value) {
+		if err := f.check([]byte(name), element); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadFrom is load of the document's value, which is an object: its elements are told
+// apart once, for the check and for whatever is done with them later.
+func (f *ElementsField) loadFrom(d *document.Document) error {
+	for name, element := range d.RawElements(f.name) {
+		if err := f.check(name, element); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *ElementsField) check(name, element []byte) error {
 	if f.form.Check == nil {
 		return nil
 	}
-	for name, element := range document.Members(value) {
-		if err := f.form.Check(name, element); err != nil {
-			return f.wrongType(f.form.Kind, element, fmt.Errorf("element %q: %w", name, err))
-		}
+	if err := f.form.Check(name, element); err != nil {
+		return f.wrongType(f.form.Kind, element, fmt.Errorf("element %q: %w", name, err))
 	}
 	return nil
 }

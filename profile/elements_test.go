@@ -24,7 +24,7 @@ func newEven(name string, opts ...profile.FieldOption) *even {
 	f := new(even)
 	f.elements = profile.Elements(name, &profile.ElementsForm{
 		Kind: "even",
-		Check: func(_ string, value []byte) error {
+		Check: func(_, value []byte) error {
 			var n int
 			if err := json.Unmarshal(value, &n); err != nil || n%2 != 0 {
 				return errors.Join(errOdd, err)

@@ -63,8 +63,9 @@ type field struct {
 	path     document.Path
 	hash     uint32
 	settings settings
-	deps     []Field // of a computed field
-	err      error   // a mistake in the declaration
+	deps     []Field        // of a computed field
+	elements *ElementsField // the field itself, if it is one
+	err      error          // a mistake in the declaration
 }
 
 func newField(name string, opts []FieldOption) field {
@@ -159,6 +160,7 @@ type settings struct {
 	perSlot       bool
 	least, most   *bound
 	maxLen        *int
+	reconcile     bool
 	validate      any    // func(T) error
 	shape         string // of a value without a Go type, or of its elements: see shape.go
 	ranked        *ranking
@@ -217,6 +219,7 @@ const (
 	lengths
 	checks
 	ranks
+	deep
 )
 
 // restrict fails the field if it was declared with an option that its kind
@@ -234,6 +237,9 @@ func (f *field) restrict(allowed which) {
 	}
 	if allowed&ranks == 0 && s.ranked != nil {
 		f.fail(fmt.Errorf("%w: field %q: Ranked is for Int", ErrSchema, f.name))
+	}
+	if allowed&deep == 0 && s.reconcile {
+		f.fail(fmt.Errorf("%w: field %q: Reconcile is for Value", ErrSchema, f.name))
 	}
 	if allowed&checks == 0 && s.validate != nil {
 		f.fail(fmt.Errorf("%w: field %q: Validate does not apply", ErrSchema, f.name))

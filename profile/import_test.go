@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-games/holdfast/document"
@@ -223,6 +224,7 @@ func TestImportThatFails(t *testing.T) {
 			if err := <-opened; !errors.Is(err, profile.ErrLeft) {
 				t.Errorf("Open = %v, want ErrLeft", err)
 			}
+			synctest.Wait() // his session is released on its own
 			if v, err := srv.Session().Peek(w.ctx, srv.Schema().Key("p")); err != nil || v.Holder != nil {
 				t.Errorf("after that the player is held by %v, %v; want nobody", v.Holder, err)
 			}

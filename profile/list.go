@@ -4,6 +4,7 @@ import (
 	stdjson "encoding/json"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -41,6 +42,7 @@ func List[T any](name string, opts ...FieldOption) *ListField[T] {
 		return joinArray(texts), err
 	}
 	f.fresh = func() []T { return nil }
+	f.layout = layoutOf(reflect.TypeFor[T]())
 	return f
 }
 
@@ -95,26 +97,27 @@ func (f *ListField[T]) All(r Reader) iter.Seq2[int, T] { return slices.All(f.Get
 
 // Append adds elements at the end.
 func (f *ListField[T]) Append(tx *Tx, vs ...T) error {
-	return f.splice(tx, func(n int) (int, int) { return n, n }, vs)
+	return f.splice(tx, func(n int) (int, int) { return n, n }, vs, nil)
 }
 
 // Insert adds elements before the one at i, or at the end if i is the length.
 func (f *ListField[T]) Insert(tx *Tx, i int, vs ...T) error {
-	return f.splice(tx, func(int) (int, int) { return i, i }, vs)
+	return f.splice(tx, func(int) (int, int) { return i, i }, vs, nil)
 }
 
 // Replace gives the element at i a new value.
 func (f *ListField[T]) Replace(tx *Tx, i int, v T) error {
-	return f.splice(tx, func(int) (int, int) { return i, i + 1 }, []T{v})
+	return f.splice(tx, func(int) (int, int) { return i, i + 1 }, []T{v}, nil)
 }
 
 // Remove removes the element at i.
 func (f *ListField[T]) Remove(tx *Tx, i int) error {
-	return f.splice(tx, func(int) (int, int) { return i, i + 1 }, nil)
+	return f.splice(tx, func(int) (int, int) { return i, i + 1 }, nil, nil)
 }
 
 // Edit calls fn with a copy of the element at i and writes what it has become.
-// An error of fn refuses the write.
+// An error of fn refuses the write. Members of the stored element that a struct of the
+// Go type does not know stay, as the element is the same; Set and Replace bring others.
 func (f *ListField[T]) Edit(tx *Tx, i int, fn func(*T) error) error {
 	if _, err := tx.position(&f.field, ""); err != nil {
 		return err
@@ -127,7 +130,7 @@ func (f *ListField[T]) Edit(tx *Tx, i int, fn func(*T) error) error {
 	if err := fn(&vs[i]); err != nil {
 		return tx.refuse(&f.field, "", err)
 	}
-	return f.Replace(tx, i, vs[i])
+	return f.splice(tx, func(int) (int, int) { return i, i + 1 }, vs[i:i+1], f.layout)
 }
 
 // AppendOp is the operation of Append. Its result is the new length.
@@ -148,8 +151,9 @@ func (f *ListField[T]) apply(tx *Tx, op *Op) (stdjson.RawMessage, error) {
 }
 
 // splice replaces the elements from one index up to another, which span
-// returns for a length.
-func (f *ListField[T]) splice(tx *Tx, span func(n int) (from, to int), vs []T) error {
+// returns for a length. With a layout, the elements that come are those that go, and
+// have their members that the Go type does not know.
+func (f *ListField[T]) splice(tx *Tx, span func(n int) (from, to int), vs []T, same *layout) error {
 	at, err := tx.position(&f.field, "")
 	if err != nil {
 		return err
@@ -166,11 +170,16 @@ func (f *ListField[T]) splice(tx *Tx, span func(n int) (from, to int), vs []T) e
 	if err != nil {
 		return tx.refuse(&f.field, "", err)
 	}
+	old, _ := tx.documentOf(&f.field).Get(f.path)
+	if same != nil {
+		if err := same.carryAll(old, from, texts); err != nil {
+			return tx.refuse(&f.field, "", err)
+		}
+	}
 	read, err := f.parse(joinArray(texts))
 	if err != nil {
 		return tx.refuse(&f.field, "", fmt.Errorf("%w: cannot be read back: %w", document.ErrInvalid, err))
 	}
-	old, _ := tx.documentOf(&f.field).Get(f.path)
 	value, err := spliceArray(old, len(kept), from, to, texts)
 	if err != nil {
 		return tx.refuse(&f.field, "", err)

@@ -216,7 +216,7 @@ func (srv *Server) build(ctx context.Context, l *load, key session.Key, o *OpenO
 		if err == nil {
 			todo = srv.todo(s)
 		}
-		if todo.slow() {
+		if todo.slow() || err == nil && srv.mayReadSlot(o) {
 			srv.buildSlowly(l, key, o, s, todo)
 		} else {
 			srv.finishBuild(l, key, o, s, todo, err)
@@ -229,7 +229,7 @@ func (srv *Server) build(ctx context.Context, l *load, key session.Key, o *OpenO
 	p, err = l.p, l.err
 	srv.mu.Unlock()
 	if s != nil && (p == nil || p.s != s) { // the load came to its end without it
-		srv.discard(s)
+		srv.discard(l, s)
 	}
 	return p, builder, err
 }
@@ -253,7 +253,7 @@ func (l *load) awaitBuilt(ctx context.Context, key session.Key) error {
 // nothing could be made of the session.
 func (srv *Server) finishBuild(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo, err error) error {
 	defer close(l.built)
-	p, err := srv.make(l.ctx, key, o, s, t, err)
+	p, err := srv.make(l, key, o, s, t, err)
 	srv.admit(l, p, err)
 	if l.p != nil {
 		l.mail = l.p.takeMail()
@@ -264,8 +264,11 @@ func (srv *Server) finishBuild(l *load, key session.Key, o *OpenOptions, s *sess
 	return err
 }
 
+// mayReadSlot reports whether a load may have to read a parked save slot.
+func (srv *Server) mayReadSlot(o *OpenOptions) bool { return !o.lent && srv.schema.hasSlots() }
+
 // buildSlowly is finishBuild on a goroutine of its own, as it takes as long as the
-// game's code does, which callers need not wait for. The load goes on until it
+// game's code does, or as a read, which callers need not wait for. The load goes on until it
 // is over: who wants the player after all others have left comes after it.
 func (srv *Server) buildSlowly(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo) {
 	srv.mu.Lock()
@@ -280,30 +283,43 @@ func (srv *Server) buildSlowly(l *load, key session.Key, o *OpenOptions, s *sess
 		l.leaving = l.leaving || err != nil
 		srv.mu.Unlock()
 		if err != nil {
-			srv.discard(s)
+			srv.discard(l, s)
 		}
 	})
 }
 
 // discard gives the lock of a session back that has become no profile: nothing was
-// changed in it. When it returns, no other load gets that session any more.
-func (c *common) discard(s *session.Session) {
+// changed in it. When it returns, no other load gets that session any more. If the
+// player has left, the load ends after that.
+func (c *common) discard(l *load, s *session.Session) {
+	c.mu.Lock()
+	left := l.leaving
+	if left {
+		l.calls++
+	}
+	c.mu.Unlock()
 	s.StartClose(func(err error) {
 		if err != nil {
 			c.log.Error("release a player who was not loaded", "key", s.Key().String(), "err", err)
+		}
+		if left {
+			c.leave(l, s.Key())
 		}
 	})
 }
 
 // make makes a profile of a session, or of an error that is certain.
-func (srv *Server) make(ctx context.Context, key session.Key, o *OpenOptions, s *session.Session, t *todo, err error) (*Profile, error) {
+func (srv *Server) make(l *load, key session.Key, o *OpenOptions, s *session.Session, t *todo, err error) (*Profile, error) {
 	var p *Profile
 	if err == nil {
-		if p, err = newProfile(ctx, srv, s, t); err == nil {
-			err = p.chosen(ctx, o)
+		if p, err = newProfile(l.ctx, srv, s, t); err == nil {
+			err = p.chosen(l.ctx, o)
 		}
 		if err != nil {
-			srv.discard(s)
+			srv.discard(l, s)
+		}
+		if err != nil && l.ctx.Err() != nil {
+			return nil, fmt.Errorf("open %v: %w", key, context.Cause(l.ctx)) // whatever that has made of its end
 		}
 		if choice, ok := errors.AsType[*choiceError](err); ok {
 			return nil, choice

@@ -3,7 +3,7 @@ package profile_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/holdfast-games/holdfast/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { pgtest.Main(m) }

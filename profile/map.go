@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"reflect"
 	"sync"
 
 	"github.com/holdfast-games/holdfast/document"
@@ -15,12 +16,13 @@ import (
 type MapField[T any] struct {
 	object
 	validate func(T) error
+	layout   *layout // of an element
 }
 
 // Map declares a field of values under names, empty at first. Options: MaxLen,
 // Validate[T] (of each element that is written), Private, Lazy.
 func Map[T any](name string, opts ...FieldOption) *MapField[T] {
-	f := &MapField[T]{object: object{newField(name, opts)}}
+	f := &MapField[T]{object: object{newField(name, opts)}, layout: layoutOf(reflect.TypeFor[T]())}
 	f.restrict(lengths | checks)
 	f.validate = validator[T](&f.field)
 	return f
@@ -158,7 +160,8 @@ func (f *MapField[T]) Saved(p *Profile, name string) (v T, ok bool) {
 }
 
 // Put writes a value under a name, whether there is one or not. It keeps
-// nothing of v but its encoding.
+// nothing of v but its encoding. Members of the stored value that a struct of the Go
+// type does not know stay; to be rid of them, delete the element first.
 func (f *MapField[T]) Put(tx *Tx, name string, v T) error {
 	i, err := f.writable(tx, name)
 	if err != nil {
@@ -176,11 +179,13 @@ func (f *MapField[T]) Put(tx *Tx, name string, v T) error {
 	if err := f.fits(value); err != nil {
 		return tx.refuse(&f.field, name, err)
 	}
+	path := f.element(name)
+	old, _ := tx.documentOf(&f.field).Get(path)
+	value = f.layout.carry(old, value)
 	var read T
 	if err := decode(value, &read); err != nil {
 		return tx.refuse(&f.field, name, fmt.Errorf("%w: cannot be read back: %w", document.ErrInvalid, err))
 	}
-	path := f.element(name)
 	if tx.holds(&f.field, path, value) {
 		return nil
 	}

@@ -209,6 +209,7 @@ func TestPlayTimeIsInEverySave(t *testing.T) {
 			p := w.load(w.serverOn("a", db, gamer, &profile.Options{Autosave: 5 * time.Second}), "1")
 			saved := time.Duration(0)
 			p.OnSaved(func(session.Saved) { saved = played.Saved(p) })
+			time.Sleep(50 * time.Millisecond) // no update at the moment of an autosave, which would pass it over
 			for i := range 200 {
 				w.durable(p, func(tx *profile.Tx) { _ = lazy.Add(tx, 1); _ = coins.Set(tx, int64(i)) })
 				time.Sleep(100 * time.Millisecond)
@@ -526,4 +527,31 @@ func TestPlayTimeTogether(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestPlayTimeOfTheSessionThatImportsOrMigrates(t *testing.T) {
+	later := profile.Migration{Name: "later", Compatible: true, Run: func(*profile.Draft) error { return nil }}
+	for name, load := range map[string]func(w *world) *profile.Profile{
+		"Imports": func(w *world) *profile.Profile {
+			old := func(context.Context, session.Key) (*profile.Imported, error) { return nil, nil }
+			return w.load(w.gamers("new", &profile.Options{Import: old}), "1")
+		},
+		"Migrates": func(w *world) *profile.Profile {
+			p := w.load(w.gamers("old", nil), "1")
+			w.update(p, func(tx *profile.Tx) { _ = coins.Add(tx, 1) })
+			w.close(p)
+			return w.load(w.serverOn("new", open{w.db}, gamer.Migrate(later), nil), "1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				p := load(w)
+				time.Sleep(3 * minute)
+				w.close(p)
+				if got := played.Get(w.load(w.gamers("next", nil), "1")); got < 3*minute {
+					t.Errorf("%v are stored, want %v", got, 3*minute)
+				}
+			})
+		})
+	}
 }

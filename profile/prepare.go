@@ -97,9 +97,6 @@ func (p *Profile) prepare(ctx context.Context, t *todo) error {
 			return fmt.Errorf("load %v: %s: %w", p.key, why, err)
 		}
 	}
-	p.s.Lock()
-	defer p.s.Unlock()
-	p.measureAll(p.s.Document())
 	return nil
 }
 

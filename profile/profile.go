@@ -78,22 +78,26 @@ func (p *Profile) extras() *extras {
 // has failed; the profile is of no use then.
 func newProfile(ctx context.Context, srv *Server, s *session.Session, t *todo) (*Profile, error) {
 	p := &Profile{srv: srv, schema: srv.schema, key: s.Key(), s: s}
-	if t.slow() {
-		return p, p.prepare(ctx, t)
-	}
 	if t.err != nil {
 		return p, t.err
 	}
+	if t.slow() {
+		if err := p.prepare(ctx, t); err != nil {
+			return p, err
+		}
+	}
 	s.Lock()
 	defer s.Unlock()
+	if !t.slow() {
+		if err := p.loadSlots(s.Document()); err != nil {
+			return p, err
+		}
+	}
+	p.measureAll(s.Document())
 	if p.schema.grows {
 		s.TakeAlong(p.takeAlong)
 	}
-	err := p.loadSlots(s.Document())
-	if err == nil {
-		p.measureAll(s.Document())
-	}
-	return p, err
+	return p, nil
 }
 
 // newErrored returns a profile on defaults whose load failed.
@@ -112,11 +116,7 @@ func (p *Profile) loadSlots(d *document.Document) error {
 		p.volatile = &volatiles{doc: p.srv.emptyDocument()}
 	}
 	for i, f := range p.schema.fields {
-		value, ok := d.Get(f.common().path)
-		if !ok || !f.Stored() {
-			value = nil
-		}
-		if err := loadSlot(f, &p.slots[i], value); err != nil {
+		if err := loadFrom(d, f, &p.slots[i]); err != nil {
 			return fmt.Errorf("load %v: %w", p.key, err)
 		}
 	}
@@ -128,14 +128,32 @@ func (p *Profile) loadSlots(d *document.Document) error {
 	return nil
 }
 
+// loadFrom fills a slot with what the document holds of the field.
+func loadFrom(d *document.Document, f Field, sl *slot) error {
+	c := f.common()
+	value, ok := d.Get(c.path)
+	if !ok || !f.Stored() {
+		value = nil
+	}
+	if c.elements != nil && isObject(value) {
+		return decoding(f, value, func() error { return c.elements.loadFrom(d) })
+	}
+	return loadSlot(f, sl, value)
+}
+
 // loadSlot is f.load, for types whose own methods may panic on what they read.
-func loadSlot(f Field, sl *slot, value []byte) (err error) {
+func loadSlot(f Field, sl *slot, value []byte) error {
+	return decoding(f, value, func() error { return f.load(sl, value) })
+}
+
+// decoding makes an error of it if what reads a value panics.
+func decoding(f Field, value []byte, read func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = f.common().wrongType("of its own", value, fmt.Errorf("decoding panicked: %v", r))
 		}
 	}()
-	return f.load(sl, value)
+	return read()
 }
 
 // Profile returns p, so that a *Profile is a Reader.

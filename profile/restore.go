@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +93,8 @@ func (e *DeedsError) Is(target error) bool { return target == ErrDeeds }
 // Restore gives the profile of an id the data of one of its versions, whether it is open
 // here, open on another server, or nowhere. All fields go back, also those that no schema
 // knows, and those that a layer keeps in them (mailbox.Received: what a grant gave goes
-// back together with the note that it did). It blocks until that is on disk. It is always an
+// back together with the note that it did). Of save slots the one goes back that was
+// loaded in the version, loaded now or not; the others stay as they are. It blocks until that is on disk. It is always an
 // operator's act in the audit log: by the one whose Server.As it is, else by the server.
 //
 // The error is a *DeedsError for purchases, refunds and trades since, unless Despite;
@@ -252,6 +252,11 @@ type restoring struct {
 	deeds   []Deed
 	more    bool
 	refused error
+
+	// What is parked of the slot that was loaded in the version, if that is not loaded
+	// now, and with which stamp.
+	parked *document.Document
+	stamp  uint64
 }
 
 // prepareRestore reads the version and the deeds since. In between it saves what the
@@ -282,8 +287,27 @@ func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 		return nil, fmt.Errorf("save before a restore: %w: %w", driver.ErrUnavailable, err) // it waits until that can be done
 	}
 	r.old, r.before = v.Document, p.s.Version()
+	r.readParked(ctx, p)
 	r.deeds, r.more, err = p.srv.deedsSince(ctx, p.key, v)
 	return r, err
+}
+
+// readParked reads the slot that was loaded in the version, if it is parked now. One that
+// cannot be read is one that the restore changes.
+func (r *restoring) readParked(ctx context.Context, p *Profile) {
+	p.begin()
+	apart, err := slotApart(p.openDocument(), r.old, p.schema)
+	p.closeDocument()
+	p.end()
+	if err != nil || apart == nil || apart.id == "" {
+		return
+	}
+	if r.stamp, err = p.stampOf(apart.id); err != nil || r.stamp == 0 {
+		return
+	}
+	if r.parked, err = p.readParked(ctx, apart.id, r.stamp); err != nil {
+		r.parked = nil
+	}
 }
 
 // handleRestore makes the update that a restore is.
@@ -309,7 +333,7 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 		return nil, result.refuse(ErrDeeds)
 	}
 	var err error
-	if result.Changed, err = restoreInto(tx, r.old); err != nil {
+	if result.Changed, err = restoreInto(tx, r); err != nil {
 		result.Deeds, result.Refused = nil, refuse(err)
 		return nil, result.refuse(err)
 	}
@@ -336,81 +360,142 @@ func (r *restoring) missed(w *session.Tx) bool {
 // has changed.
 //
 // What was noted of migrations (~schema) goes back with the data; those that were due
-// of it have been run on it by now. The list of save slots stays,
-// as it says where other entries are; and a restore to a version in which another slot
-// was loaded is refused.
-func restoreInto(tx *Tx, old *document.Document) (changed int, err error) {
-	now := tx.w.Document()
-	target, err := restored(now, old, tx.p.srv.limits())
+// of it have been run on it by now. The list of save slots stays, as it says where other
+// entries are, and so does the slot that is loaded: if it is another one than was
+// loaded in the version, the version's slot is put where it is parked.
+func restoreInto(tx *Tx, r *restoring) (changed int, err error) {
+	now, p := tx.w.Document(), tx.p
+	apart, err := slotApart(now, r.old, p.schema)
 	if err != nil {
 		return 0, err
 	}
-	if err := slotsApart(now, old, tx.p.schema); err != nil {
-		return 0, tx.p.restoreErr(err)
+	target, err := restored(now, r.old, apart, p.srv.limits())
+	if err != nil {
+		return 0, err
 	}
-	if _, err := detached(tx.p.srv, tx.p.key, target); err != nil {
+	if _, err := detached(p.srv, p.key, target); err != nil {
 		return 0, err
 	}
 	delta := document.Diff(now, target)
-	return len(delta), tx.replay(delta)
-}
-
-func (p *Profile) restoreErr(err error) error {
-	if s, ok := errors.AsType[*SlotError](err); ok {
-		s.Key = p.key
+	if err := tx.replay(delta); err != nil || apart == nil {
+		return len(delta), err
 	}
-	return err
+	parked, err := r.restoreParked(tx, apart)
+	return len(delta) + parked, err
 }
 
-// slotsApart reports an error if another save slot was loaded in an old document than
-// is now: the fields of the one must not come into the other. One from before there
-// were slots has the first one's.
-func slotsApart(now, old *document.Document, s *Schema) error {
+// restoreParked puts the version's slot where it is parked, unless that is what is parked
+// there, and returns how many of its fields it has changed. One that the player has
+// deleted gets it too, for as long as it can be undeleted. One that is gone stays gone.
+func (r *restoring) restoreParked(tx *Tx, apart *apartSlot) (changed int, err error) {
+	b, err := tx.slotBook()
+	if err != nil {
+		return 0, err
+	}
+	s := b.index.slot(apart.id)
+	if s == nil {
+		return 0, nil
+	}
+	fields, err := apart.of(r.old, tx.p.srv.limits())
+	if err == nil {
+		err = tx.p.fits(fields)
+	}
+	if err != nil {
+		return 0, tx.p.slotErr(s.ID, err)
+	}
+	changed = len(document.Diff(new(document.Document), fields))
+	if r.parked != nil && r.stamp == s.Stamp {
+		if changed = len(document.Diff(r.parked, fields)); changed == 0 {
+			return 0, nil
+		}
+	}
+	if err := b.store(s, fields); err != nil {
+		return 0, tx.p.slotErr(s.ID, err)
+	}
+	return max(changed, 1), tx.keepSlots(b)
+}
+
+func (p *Profile) slotErr(id string, err error) error {
+	return &SlotError{Key: p.key, Slot: id, Err: err}
+}
+
+// apartSlot is the save slot that was loaded in a version, if it is not loaded now: its
+// fields must not come into another one's.
+type apartSlot struct {
+	id     string   // empty: none was loaded
+	fields []string // that are per slot, now or then
+}
+
+// slotApart returns the slot of an old document, or nil if it is loaded now, or there are
+// no slots. A document from before there were slots has the first one's.
+func slotApart(now, old *document.Document, s *Schema) (*apartSlot, error) {
 	x, err := readSlots(now, s)
 	if x == nil || err != nil {
-		return err
+		return nil, err
 	}
 	y, err := readSlots(old, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	then := FirstSlot
+	apart := &apartSlot{id: FirstSlot, fields: append([]string{slotSchemaPath.Field}, x.rules.Fields...)}
 	if y != nil {
-		then = y.loaded
+		apart.id, apart.fields = y.loaded, append(apart.fields, y.rules.Fields...)
 	}
-	if then != x.loaded {
-		return &SlotError{Slot: then, Err: fmt.Errorf("%w: %s was loaded in the version, %s is now: switch to it first",
-			ErrOtherSlot, cmp.Or(then, NoSlot), x.loadedOrNone())}
+	if apart.id == x.loaded {
+		return nil, nil
 	}
-	return nil
+	return apart, nil
+}
+
+// of returns the slot's fields in a document.
+func (a *apartSlot) of(d *document.Document, l *document.Limits) (*document.Document, error) {
+	fields, err := document.Parse([]byte("{}"), l)
+	for _, name := range a.fields {
+		if value, ok := d.Get(document.Field(name)); ok && err == nil {
+			_, err = fields.Set(document.Field(name), value)
+		}
+	}
+	return fields, err
 }
 
 // PlanRestore returns what a restore would change of a document, migrations aside: to
-// show it before. Neither document changes. It is ErrOtherSlot if another save slot is
-// loaded now than was in the old one.
-func PlanRestore(now, old *document.Document) (document.Delta, error) {
-	if err := slotsApart(now, old, nil); err != nil {
-		return nil, err
-	}
-	target, err := restored(now, old, &anySize)
+// show it before. Neither document changes. If another save slot is loaded now than was
+// in the old one, it returns the id of that one too, whose fields would be put where it
+// is parked.
+func PlanRestore(now, old *document.Document) (delta document.Delta, parked string, err error) {
+	apart, err := slotApart(now, old, nil)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return document.Diff(now, target), nil
+	target, err := restored(now, old, apart, &anySize)
+	if err != nil {
+		return nil, "", err
+	}
+	if apart != nil {
+		x, err := readSlots(now, nil)
+		if err == nil && x.slot(apart.id) != nil {
+			parked = apart.id
+		}
+	}
+	return document.Diff(now, target), parked, nil
 }
 
 // staying are the fields that a restore leaves as they are: they do not say what the
-// player has, but where other entries of his are, which no restore moves.
-var staying = []string{"~slots"}
+// player has, but where other entries of his are.
+var staying = []string{slotsField}
 
 // restored returns the document that a restore of old makes of now, within the limits of
-// today.
-func restored(now, old *document.Document, l *document.Limits) (*document.Document, error) {
+// today. Of a slot that is apart nothing comes into it.
+func restored(now, old *document.Document, apart *apartSlot, l *document.Limits) (*document.Document, error) {
 	target, err := document.Parse(old.AppendJSON(nil), l)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range staying {
+	stay := staying
+	if apart != nil {
+		stay = append(slices.Clone(staying), apart.fields...)
+	}
+	for _, name := range stay {
 		path := document.Field(name)
 		if value, ok := now.Get(path); !ok {
 			target.Delete(path)

@@ -238,39 +238,105 @@ func TestRestore(t *testing.T) {
 			}
 		})
 	})
-	t.Run("LeavesWhereTheSlotsAre", func(t *testing.T) {
-		bubble(t, func(w *world) {
-			level := profile.Int("level", 0, profile.PerSlot())
-			a := w.serverOn("a", open{w.db}, profile.NewSchema("player", coins, level), nil)
-			p := w.load(a, "alice")
-			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 1); level.Set(tx, 1) })
-			if err := p.Save(w.ctx); err != nil {
-				w.Fatal(err)
-			}
-			old := w.newest(a, "alice")
-			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 2); level.Set(tx, 2) })
+	t.Run("OfASlotThatIsParkedNow", func(t *testing.T) {
+		slots := profile.NewSchema("player", coins, restoredLevel).WithSlots(profile.SlotRules{Keep: time.Minute})
+		begin := func(w *world) (a *profile.Server, p *profile.Profile, old driver.Version, second string) {
+			a = w.serverOn("a", open{w.db}, slots, nil)
+			p = w.load(a, "alice")
+			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 1); restoredLevel.Set(tx, 1) })
+			w.save(p)
+			old = w.newest(a, "alice").Version
+			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 2); restoredLevel.Set(tx, 2) })
 			second, err := p.CreateSlot(w.ctx, "second", true)
 			if err != nil {
 				w.Fatal(err)
 			}
-			w.update(p, func(tx *profile.Tx) { level.Set(tx, 9) })
-			before := dump(p)
-			if _, err := a.Restore(w.ctx, "alice", old.Version, ticket); !errors.Is(err, profile.ErrOtherSlot) {
-				w.Errorf("Restore while another slot is loaded = %v, want ErrOtherSlot", err)
-			}
-			if dump(p) != before {
-				w.Errorf("a restore that was refused has changed %s to %s", before, dump(p))
-			}
-			if err := p.SwitchSlot(w.ctx, profile.FirstSlot); err != nil {
+			w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 9) })
+			return a, p, old, second
+		}
+		has := func(w *world, p *profile.Profile, slot string, c, l int64) {
+			w.Helper()
+			if err := p.SwitchSlot(w.ctx, slot); err != nil {
 				w.Fatal(err)
 			}
-			w.restore(a, "alice", old.Version, ticket)
-			if coins.Get(p) != 1 || level.Get(p) != 1 || len(p.SaveSlots()) != 2 {
-				w.Errorf("alice has %s, want 1 coin, level 1 and two slots", dump(p))
+			if coins.Get(p) != c || restoredLevel.Get(p) != l {
+				w.Errorf("in slot %s alice has %s, want %d coins and level %d", slot, dump(p), c, l)
 			}
-			if err := p.SwitchSlot(w.ctx, second); err != nil || level.Get(p) != 9 {
-				w.Errorf("SwitchSlot = %v, level %d; want the second slot's 9", err, level.Get(p))
-			}
+		}
+		t.Run("StaysApart", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, old, second := begin(w)
+				if done := w.restore(a, "alice", old, ticket); done.Changed != 2 {
+					w.Errorf("Restore = %+v, want 2 changes", done)
+				}
+				if coins.Get(p) != 1 || restoredLevel.Get(p) != 9 || p.LoadedSlot() != second {
+					w.Errorf("alice has %s, want 1 coin, and level 9 of the slot that is loaded", dump(p))
+				}
+				if done := w.restore(a, "alice", old, ticket); done.Changed != 0 {
+					w.Errorf("Restore again = %+v, want no change", done)
+				}
+				has(w, p, profile.FirstSlot, 1, 1)
+				has(w, p, second, 1, 9)
+			})
+		})
+		t.Run("OfAPlayerWhoIsAway", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, old, second := begin(w)
+				w.close(p)
+				w.restore(a, "alice", old, ticket)
+				p = w.load(a, "alice")
+				has(w, p, second, 1, 9)
+				has(w, p, profile.FirstSlot, 1, 1)
+			})
+		})
+		t.Run("DeletedMeanwhile", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, old, _ := begin(w)
+				if err := p.DeleteSlot(w.ctx, profile.FirstSlot); err != nil {
+					w.Fatal(err)
+				}
+				w.restore(a, "alice", old, ticket)
+				if coins.Get(p) != 1 || restoredLevel.Get(p) != 9 {
+					w.Errorf("alice has %s, want 1 coin and level 9", dump(p))
+				}
+				if err := p.UndeleteSlot(w.ctx, profile.FirstSlot); err != nil {
+					w.Fatal(err)
+				}
+				has(w, p, profile.FirstSlot, 1, 1)
+			})
+		})
+		t.Run("GoneMeanwhile", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, old, second := begin(w)
+				if err := p.DeleteSlot(w.ctx, profile.FirstSlot); err != nil {
+					w.Fatal(err)
+				}
+				time.Sleep(2 * time.Minute)
+				if err := p.RenameSlot(w.ctx, second, "only"); err != nil {
+					w.Fatal(err)
+				}
+				w.restore(a, "alice", old, ticket)
+				if coins.Get(p) != 1 || restoredLevel.Get(p) != 9 || len(p.SaveSlots()) != 1 {
+					w.Errorf("alice has %s and %d slots, want 1 coin, level 9 and one slot", dump(p), len(p.SaveSlots()))
+				}
+			})
+		})
+		t.Run("WhenNoneIsLoaded", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, old, second := begin(w)
+				if err := p.SwitchSlot(w.ctx, profile.NoSlot); err != nil {
+					w.Fatal(err)
+				}
+				w.save(p)
+				none := w.newest(a, "alice").Version
+				w.restore(a, "alice", old, ticket)
+				has(w, p, profile.FirstSlot, 1, 1)
+				w.restore(a, "alice", none, ticket)
+				if coins.Get(p) != 2 || restoredLevel.Get(p) != 1 {
+					w.Errorf("alice has %s, want the account's 2 coins and the slot as it was", dump(p))
+				}
+				has(w, p, second, 2, 9)
+			})
 		})
 	})
 	t.Run("MigratesWhatIsOlder", func(t *testing.T) {
@@ -685,6 +751,15 @@ func (w *world) crashing(a *post, restore func(context.Context) error) {
 	w.Helper()
 	time.AfterFunc(3*time.Second, a.crash)
 	if err := restore(w.within(5 * time.Minute)); err != nil {
+		w.Fatal(err)
+	}
+}
+
+var restoredLevel = profile.Int("level", 0, profile.PerSlot())
+
+func (w *world) save(p *profile.Profile) {
+	w.Helper()
+	if err := p.Save(w.ctx); err != nil {
 		w.Fatal(err)
 	}
 }

@@ -97,8 +97,15 @@ func BenchmarkSwitchSlot(b *testing.B) {
 
 // TestSaveSlotsInAFile has the slots in a file on a real disk, which is opened again.
 func TestSaveSlotsInAFile(t *testing.T) {
-	ctx, path := context.Background(), filepath.Join(t.TempDir(), "players.db")
-	p, stop := onDatabase(t, openFile(t, path))
+	path := filepath.Join(t.TempDir(), "players.db")
+	checkStoredSlots(t, func() driver.DB { return openFile(t, path) })
+}
+
+// checkStoredSlots has save slots in a database that is closed and opened again.
+func checkStoredSlots(t *testing.T, open func() driver.DB) {
+	t.Helper()
+	ctx := context.Background()
+	p, stop := onDatabase(t, open())
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -111,13 +118,13 @@ func TestSaveSlotsInAFile(t *testing.T) {
 	check(p.Update(func(tx *profile.Tx) error { return level.Set(tx, 8) }))
 	check(p.SwitchSlot(ctx, "1"))
 	stop()
-	p, stop = onDatabase(t, openFile(t, path))
+	p, stop = onDatabase(t, open())
 	defer stop()
 	if level.Get(p) != 3 || p.LoadedSlot() != "1" {
-		t.Errorf("in the file: slot %q, level %d", p.LoadedSlot(), level.Get(p))
+		t.Errorf("stored: slot %q, level %d", p.LoadedSlot(), level.Get(p))
 	}
 	check(p.SwitchSlot(ctx, two))
 	if level.Get(p) != 8 {
-		t.Errorf("in the file: the second slot has level %d", level.Get(p))
+		t.Errorf("stored: the second slot has level %d", level.Get(p))
 	}
 }

@@ -964,3 +964,38 @@ func TestSaveSlotEvents(t *testing.T) {
 		}
 	})
 }
+
+// deafReads is a database that does not answer who reads one entry, as if the
+// connection hung, until a time.
+type deafReads struct {
+	driver.DB
+	key   string
+	until time.Time
+}
+
+func (d deafReads) Read(ctx context.Context, keys ...string) (driver.Snapshot, error) {
+	if slices.Contains(keys, d.key) && time.Now().Before(d.until) {
+		<-ctx.Done()
+		return driver.Snapshot{}, fmt.Errorf("%w: %w", driver.ErrUnavailable, context.Cause(ctx))
+	}
+	return d.DB.Read(ctx, keys...)
+}
+
+func TestOpenEndsWithItsContextWhileAParkedSlotIsRead(t *testing.T) {
+	bubble(t, func(w *world) {
+		p := w.load(w.heroes("a"), "1")
+		w.create(p, "Two", true)
+		w.close(p)
+		b := w.serverOn("b", deafReads{open{w.db}, "hero/1/slot/1", time.Now().Add(time.Minute)}, hero, nil)
+		ctx, cancel := context.WithTimeout(w.ctx, time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := b.Open(ctx, "1", &profile.OpenOptions{Slot: "1"})
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != time.Second {
+			t.Errorf("Open = %v after %v, want its context's end", err, took)
+		}
+		if p := w.with(b, "1", "2"); p.LoadedSlot() != "2" {
+			t.Errorf("then Open has slot %s", p.LoadedSlot())
+		}
+	})
+}

@@ -60,6 +60,9 @@ type fieldJSON struct {
 	Volatile bool        `json:"volatile,omitempty"`
 	PerSlot  bool        `json:"perSlot,omitempty"`
 	Ranked   *rankedJSON `json:"ranked,omitempty"`
+
+	// Reconcile says that a stored object is completed by members of the default.
+	Reconcile bool `json:"reconcile,omitempty"`
 }
 
 // migrationJSON is a migration as JSON, which cannot say what it does.
@@ -110,7 +113,7 @@ func (f *TimeField) describe(j *fieldJSON) error   { return f.describeAs(kindTim
 func (f *BytesField) describe(j *fieldJSON) error  { return f.describeAs(kindBytes, j) }
 
 func (f *ValueField[T]) describe(j *fieldJSON) error {
-	j.Of = f.shapeOr(reflect.TypeFor[T]())
+	j.Of, j.Reconcile = f.shapeOr(reflect.TypeFor[T]()), f.reconciles
 	return f.describeAs(kindValue, j)
 }
 
@@ -404,6 +407,9 @@ func (j *fieldJSON) options() (opts []FieldOption, err error) {
 	}
 	if j.Volatile {
 		opts = append(opts, Volatile())
+	}
+	if j.Reconcile {
+		opts = append(opts, Reconcile())
 	}
 	if j.PerSlot {
 		opts = append(opts, PerSlot())

@@ -9,17 +9,24 @@ import (
 
 // ValueField is a field that holds a Go value of any type that can be encoded
 // as JSON.
-type ValueField[T any] struct{ boxed[T] }
+type ValueField[T any] struct {
+	boxed[T]
+	reconciles bool // a stored value is completed by members of the default
+}
 
 // Value declares a field of type T. Each profile gets a default of its own: def
 // is encoded once and decoded for each, so the default is what JSON keeps of it.
 // If T is a struct, a stored value that lacks some of its members has the
-// default's there. Options: Validate[T], Private, Lazy.
+// default's there; a member whose zero is not stored, as it has omitempty, and whose
+// default is another is a mistake, as it could not be zero. Of values of other types
+// the option Reconcile says the same. Options: Validate[T], Reconcile, Private, Lazy.
 func Value[T any](name string, def T, opts ...FieldOption) *ValueField[T] {
-	f := &ValueField[T]{boxed[T]{
+	f := &ValueField[T]{boxed: boxed[T]{
 		field: newField(name, opts), kind: reflect.TypeFor[T]().String(), text: encode[T], sent: decodeSent[T],
 	}}
-	f.restrict(checks)
+	f.restrict(checks | deep)
+	f.checkReconcile(reflect.TypeFor[T]())
+	f.layout = layoutOf(reflect.TypeFor[T]())
 	validate := validator[T](&f.field)
 	f.format = func(v *T, l *document.Limits) ([]byte, error) {
 		return checked(&f.field, 0, *v, validate, func() ([]byte, error) { return encode(v, l) })
@@ -37,6 +44,13 @@ func Value[T any](name string, def T, opts ...FieldOption) *ValueField[T] {
 	decoded := f.fresh()
 	over, maps := reflect.TypeFor[T]().Kind() == reflect.Struct, hasMaps(reflect.ValueOf(&decoded).Elem())
 	f.parse = func(value []byte) (T, error) { return f.decodeOver(value, over, over && maps) }
+	if f.settings.reconcile {
+		f.parse = func(value []byte) (T, error) { return f.decodeOver(overDefault(value, text), false, false) }
+	}
+	f.reconciles = f.settings.reconcile || over && !maps
+	if over && f.err == nil {
+		f.checkZeros(reflect.ValueOf(&decoded).Elem(), &decoded, "")
+	}
 	return f
 }
 
@@ -73,5 +87,6 @@ func (f *ValueField[T]) decodeOver(value []byte, over, maps bool) (T, error) {
 }
 
 // Edit calls fn with a copy of the value and writes what it has become. An
-// error of fn refuses the write.
+// error of fn refuses the write. Members of the stored value that a struct of the Go
+// type does not know stay.
 func (f *ValueField[T]) Edit(tx *Tx, fn func(*T) error) error { return f.edit(tx, fn) }

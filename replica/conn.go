@@ -26,7 +26,6 @@ type Conn struct {
 	turn    atomic.Int32 // of writing; see ready
 	ping    *time.Timer
 	pinging atomic.Bool  // a ping is to be sent
-	wrote   atomic.Int64 // when something was sent last, in Unix nanoseconds
 	frames  atomic.Int32 // of the client since the last ping
 }
 
@@ -124,7 +123,6 @@ func (c *Conn) close(r Reason, detail string) {
 // run reads what the client sends until the connection ends.
 func (c *Conn) run() {
 	ping := c.h.srv.opts.Ping
-	c.wrote.Store(time.Now().UnixNano())
 	c.ping = time.AfterFunc(time.Hour, c.pingDue)
 	c.ping.Reset(ping)
 	c.turn.Store(turnIdle)
@@ -171,16 +169,11 @@ func (c *Conn) hangUp(err error) {
 	c.h.srv.opts.Logger.Debug("a client has gone", "key", c.player.String(), "err", err)
 }
 
-// pingDue has a ping sent, if nothing else was for long enough.
+// pingDue has a ping sent, whatever else is: it is the answer that shows that the client
+// is there.
 func (c *Conn) pingDue() {
 	c.frames.Store(0)
-	every := c.h.srv.opts.Ping
-	quiet := time.Since(time.Unix(0, c.wrote.Load()))
-	if quiet < every*9/10 {
-		c.ping.Reset(every - quiet)
-		return
-	}
-	c.ping.Reset(every)
+	c.ping.Reset(c.h.srv.opts.Ping)
 	c.pinging.Store(true)
 	c.ready()
 }
@@ -240,12 +233,10 @@ func (c *Conn) write(f Frame) {
 		c.close(f.Reason, "")
 		return
 	}
-	now := time.Now()
-	_ = c.net.SetWriteDeadline(now.Add(c.h.opts.WriteWithin)) // it fails if the connection is closed, and then so does writing
+	_ = c.net.SetWriteDeadline(time.Now().Add(c.h.opts.WriteWithin)) // it fails if the connection is closed, and then so does writing
 	if err := c.ws.Write(context.Background(), websocket.MessageText, f.Text); err != nil {
 		c.CloseNow()
 		return
 	}
 	_ = c.net.SetWriteDeadline(time.Time{}) // likewise: answers to pings have limits of their own
-	c.wrote.Store(now.UnixNano())
 }

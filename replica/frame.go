@@ -45,9 +45,9 @@ type Position struct {
 // maxEpoch is the most bytes that the name of an epoch may have.
 const maxEpoch = 32
 
-// PingFrame returns the frame that shows the client that the server is there. A
-// Handler sends it by itself; a game with a connection of its own sends it whenever it
-// has sent nothing for Options.Ping.
+// PingFrame returns the frame that asks the client whether it is there, and shows that
+// the server is. A Handler sends it by itself; a game with a connection of its own sends
+// it each Options.Ping.
 func PingFrame() Frame { return Frame{Type: TypePing, Text: []byte(`{"type":"ping"}`)} }
 
 func endFrame(r Reason) Frame {

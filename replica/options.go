@@ -26,7 +26,7 @@ type Options struct {
 	// Patience is how long a watcher waits for a player who is not loaded here. Zero
 	// means 30 s; at most 1 h; negative means not at all.
 	Patience time.Duration
-	// Ping is how often a client hears something at least; one that is not heard of
+	// Ping is how often a client is asked whether it is there; one that is not heard of
 	// for two and a half times that is given up. Zero means 15 s; 100 ms to 10 min.
 	Ping time.Duration
 	// Watchers is how many may watch one player at a time. Zero means 100.

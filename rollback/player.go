@@ -71,11 +71,11 @@ func (r *run) restore(ctx context.Context, p *Player) error {
 	if err != nil || p.State != "" {
 		return err
 	}
-	delta, err := profile.PlanRestore(now.Document, old.Document)
+	delta, parked, err := profile.PlanRestore(now.Document, old.Document)
 	if err != nil {
 		return err
 	}
-	if p.Changed = len(delta); p.Changed == 0 {
+	if p.Changed = len(delta); p.Changed == 0 && parked == "" {
 		p.State = Unchanged
 		return nil
 	}

@@ -137,6 +137,9 @@ func (r *root) document(key string, l *document.Limits) (*document.Document, err
 	return d, nil
 }
 
+// rootRoom is how many bytes a root mostly has besides its header and its data.
+const rootRoom = 64
+
 // header is a session's root encoded up to its position, once, so that a save
 // only adds the position, the revision, the rows and the data.
 type header []byte

@@ -262,7 +262,7 @@ func (s *Session) causeLocked(final bool) Cause {
 // encodeLocked returns the root as it stood at the journal's last turn, with
 // its position.
 func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
-	dst := make([]byte, 0, s.doc.Size()+len(s.head)+64)
+	dst := make([]byte, 0, s.doc.Size()+len(s.head)+rootRoom)
 	revision := s.heldRevisionLocked()
 	if !sv.final && sv.marked == "" && len(s.reasons) == 0 {
 		dst, err := s.head.append(dst, position, revision, sv.rows)

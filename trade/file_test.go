@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/internal/faulty"
 	"github.com/holdfast-games/holdfast/internal/market"
+	"github.com/holdfast-games/holdfast/internal/raced"
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/sqlite"
@@ -118,12 +120,23 @@ func (f *fleet) trade(i int, dice *rand.Rand) {
 	}
 }
 
+// TestTotalsAreConservedOnAFile makes the many trades without the race detector, for
+// which a few of them are enough.
 func TestTotalsAreConservedOnAFile(t *testing.T) {
 	f := &fleet{T: t, path: filepath.Join(t.TempDir(), "traders.db"), hub: bus.NewLocal(), want: 2_000, traders: 200}
-	switch {
+	switch thorough := os.Getenv("CI") != ""; {
 	case soak:
 		f.want, f.traders = 1_000_000, 1000
-	case os.Getenv("CI") != "":
+	case thorough && raced.On:
+		t.Run("WithoutTheRaceDetector", func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), raced.Without(t), "-test.run", "^TestTotalsAreConservedOnAFile$", "-test.v", "-test.timeout", "15m")
+			out, err := cmd.CombinedOutput()
+			if t.Logf("%s", out); err != nil {
+				t.Error(err)
+			}
+		})
+		f.want, f.traders = 800, 80
+	case thorough:
 		f.want, f.traders = 20_000, 1000
 	}
 	f.m = market.New(f.traders, 1000)

@@ -19,12 +19,13 @@ import (
 
 // benchCmd measures what this machine and a database do.
 type benchCmd struct {
-	JSON   bool     `name:"json" help:"Write the figures as one JSON list."`
-	Quick  bool     `help:"Measure everything in some seconds: enough to see that it works, not to judge a machine."`
-	Only   []string `placeholder:"NAME,…" help:"Measure only these: a name, or the part of one before a dot, such as save."`
-	Bus    string   `placeholder:"URL" help:"The bus over which servers hand players over: nats://…, postgres://… (LISTEN and NOTIFY), nats-embedded: or local: (the default, within this process)."`
-	Strict bool     `help:"Exit with 1 if a figure missed its limit."`
-	Worker string   `hidden:"" help:"Be the other process of a measurement."`
+	JSON    bool     `name:"json" help:"Write the figures as one JSON list."`
+	Quick   bool     `help:"Measure everything in some seconds: enough to see that it works, not to judge a machine."`
+	Only    []string `placeholder:"NAME,…" help:"Measure only these: a name, or the part of one before a dot, such as save."`
+	Replica bool     `help:"Measure only what clients see of players: the same as --only replica."`
+	Bus     string   `placeholder:"URL" help:"The bus over which servers hand players over: nats://…, postgres://… (LISTEN and NOTIFY), nats-embedded: or local: (the default, within this process)."`
+	Strict  bool     `help:"Exit with 1 if a figure missed its limit."`
+	Worker  string   `hidden:"" help:"Be the other process of a measurement."`
 }
 
 // Help is shown below the command's summary.
@@ -104,6 +105,9 @@ func (c *benchCmd) options(e *env, given, dir string) (*bench.Options, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
+	}
+	if c.Replica {
+		c.Only = append(c.Only, "replica")
 	}
 	o := &bench.Options{
 		Dir: dir, Quick: c.Quick, Only: c.Only,

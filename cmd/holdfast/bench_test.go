@@ -29,7 +29,15 @@ func TestBench(t *testing.T) {
 		w := newWorld(t)
 		w.url = ""
 		var figures []bench.Figure
-		if err := json.Unmarshal([]byte(w.ok("bench", "--quick", "--json")), &figures); err != nil {
+		args, want := []string{"bench", "--quick", "--json"}, bench.Names()
+		if os.Getenv("HOLDFAST_SOAK") == "" { // package bench measures each
+			args = append(args, "--only", "disk,append,takeover,save.clients,idle")
+			want = slices.DeleteFunc(want, func(name string) bool {
+				part, _, _ := strings.Cut(name, ".")
+				return name != "save.clients" && !slices.Contains([]string{"disk", "append", "takeover", "idle"}, part)
+			})
+		}
+		if err := json.Unmarshal([]byte(w.ok(args...)), &figures); err != nil {
 			t.Fatalf("the output is no list of figures: %v", err)
 		}
 		var names []string
@@ -39,7 +47,7 @@ func TestBench(t *testing.T) {
 				t.Errorf("holdfast bench yields %+v", f)
 			}
 		}
-		if diff := cmp.Diff(bench.Names(), names); diff != "" {
+		if diff := cmp.Diff(want, names); diff != "" {
 			t.Errorf("holdfast bench yields other figures (-want +got):\n%s", diff)
 		}
 	})

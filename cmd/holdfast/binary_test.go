@@ -6,8 +6,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
+
+// built is the program, which is built once for all tests.
+var built struct {
+	once sync.Once
+	dir  string // to be removed when all tests have ended
+	out  []byte
+	err  error
+}
 
 // build builds the program and returns its path.
 func build(t *testing.T) string {
@@ -15,11 +24,15 @@ func build(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("builds the program")
 	}
-	bin := filepath.Join(t.TempDir(), "holdfast")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "holdfast-test-*"); built.err == nil {
+			built.out, built.err = exec.Command("go", "build", "-o", filepath.Join(built.dir, "holdfast"), ".").CombinedOutput()
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("go build: %v\n%s", built.err, built.out)
 	}
-	return bin
+	return filepath.Join(built.dir, "holdfast")
 }
 
 // TestBinary builds the program and runs it as a process.

@@ -13,14 +13,7 @@ import (
 // TestKilledCopy kills the program with SIGKILL in the middle of a copy, and
 // runs it again.
 func TestKilledCopy(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the program")
-	}
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "holdfast")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	bin, dir := build(t), t.TempDir()
 	from := openFile(t, filepath.Join(dir, "a.db"))
 	stock(t, from, 4*runKeys)
 	a, b := fileURL(filepath.Join(dir, "a.db")), fileURL(filepath.Join(dir, "b.db"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/profile"
@@ -42,6 +43,7 @@ type restoreJSON struct {
 	Changed bool            `json:"changed"`
 	Before  *driver.Version `json:"before,omitzero"` // the version with the data as they were
 	Changes []changeJSON    `json:"changes"`         // as they were found before it was done
+	Parked  string          `json:"parked,omitzero"` // the save slot that was loaded in the version, if it is not now
 	Deeds   []deedJSON      `json:"not_undone"`
 	More    bool            `json:"more,omitzero"` // there are other deeds
 }
@@ -110,8 +112,8 @@ func (c *restoreCmd) one(ctx context.Context, e *env, db *database, srv *profile
 		return err
 	}
 	plan := &restoreJSON{Key: c.Key.String(), Version: old.Version}
-	delta, err := profile.PlanRestore(now.Document, old.Document)
-	if err != nil {
+	var delta document.Delta
+	if delta, plan.Parked, err = profile.PlanRestore(now.Document, old.Document); err != nil {
 		return err
 	}
 	plan.Changes = changesOf(now.Document, delta)
@@ -128,7 +130,7 @@ func (c *restoreCmd) one(ctx context.Context, e *env, db *database, srv *profile
 	if len(deeds) > 0 && !c.Despite {
 		return &profile.DeedsError{Key: c.Key.Key, Version: old.Version, Deeds: deeds, More: more}
 	}
-	if len(plan.Changes) > 0 {
+	if len(plan.Changes) > 0 || plan.Parked != "" {
 		if err := c.confirm(ctx, e, fmt.Sprintf("Restore %v to version %v?", c.Key, old.Version)); err != nil {
 			return err
 		}
@@ -149,6 +151,9 @@ func (c *restoreCmd) show(e *env, plan *restoreJSON) error {
 		if err := writeChanges(e, plan.Changes, false); err != nil {
 			return err
 		}
+	}
+	if plan.Parked != "" {
+		fmt.Fprintf(e.out, "Save slot %s was loaded in that version: it gets its fields where it is parked.\n", plan.Parked)
 	}
 	if len(plan.Deeds) == 0 {
 		return nil

@@ -32,7 +32,7 @@ type schemaCheckCmd struct {
 // Help is shown below the command's summary.
 func (*schemaCheckCmd) Help() string {
 	return "Run it before a rollout, beside the running servers: it takes no locks and changes nothing. A problem fails a load, warns, or only informs; " +
-		"the exit code is 1 if any player could not be loaded. Migrations are code, which a file does not have: for players that need one, what would " +
+		"the exit code is 1 if any player, or a parked save slot of his, could not be loaded. Migrations are code, which a file does not have: for players that need one, what would " +
 		"fail now is a warning. A game that calls profile.CheckSchema tries its migrations too."
 }
 
@@ -41,6 +41,7 @@ type problemJSON struct {
 	Severity  profile.Severity    `json:"severity"`
 	Problem   profile.ProblemKind `json:"problem"`
 	Field     string              `json:"field,omitzero"`
+	Parked    bool                `json:"parked,omitzero"` // in a save slot that is not loaded
 	Migration string              `json:"migration,omitzero"`
 	Players   int                 `json:"players"`
 	Examples  []string            `json:"examples"`
@@ -126,7 +127,7 @@ func (c *schemaCheckCmd) check(db *database, schema *profile.Schema, e *env) (*p
 
 func (c *schemaCheckCmd) writeJSON(w io.Writer, schema *profile.Schema, r *profile.CheckReport) error {
 	for _, p := range r.Problems {
-		err := writeJSON(w, problemJSON{p.Severity, p.Kind, p.Field, p.Migration, p.Count, p.Examples, p.Detail})
+		err := writeJSON(w, problemJSON{p.Severity, p.Kind, p.Field, p.Parked, p.Migration, p.Count, p.Examples, p.Detail})
 		if err != nil {
 			return err
 		}
@@ -140,6 +141,9 @@ func (c *schemaCheckCmd) write(w io.Writer, schema *profile.Schema, r *profile.C
 		where := p.Field
 		if p.Migration != "" {
 			where = "migration " + p.Migration
+		}
+		if p.Parked {
+			where = strings.TrimSpace(where + " (parked slot)")
 		}
 		ids := make([]string, len(p.Examples))
 		for i, id := range p.Examples {

@@ -2,9 +2,9 @@ package bazaar_test
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/holdfast-games/holdfast/internal/raced"
 )
 
 // self returns the test's own program, which is a stall with asStall.
@@ -21,14 +21,10 @@ func self(t *testing.T) string {
 // trades take several times as long.
 func fast(t *testing.T) string {
 	t.Helper()
-	if !raced || !thorough {
+	if !thorough {
 		return self(t)
 	}
-	path := filepath.Join(t.TempDir(), "bazaar.test")
-	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build the stalls: %v\n%s", err, out)
-	}
-	return path
+	return raced.Without(t)
 }
 
 // thorough says that much is done, since there is time for it.

@@ -71,6 +71,8 @@ var measurements = []measurement{
 	{[]string{"trade.across"}, (*run).tradesAcross},
 	{[]string{"purchase.64", "purchase.256"}, (*run).purchases},
 	{[]string{"rank.top", "rank.rank"}, (*run).ranks},
+	{[]string{"replica.bytes", "replica.latency", "replica.memory"}, (*run).replicas},
+	{[]string{"replica.update", "replica.update.lingering", "replica.read"}, (*run).unwatched},
 	{[]string{"takeover", "takeover.lost"}, (*run).takeOver},
 	{[]string{"contention"}, (*run).contention},
 	{[]string{"memory.profile"}, (*run).memory},
@@ -178,14 +180,15 @@ type sizes struct {
 	samples  int           // of a latency
 	kills    int           // of processes
 	leases   int           // in one process
+	viewers  int           // clients, each of a player of its own
 	watch    time.Duration // how long something is watched that happens seldom
 	snapshot time.Duration // how long a snapshot is held open
 	autosave time.Duration // interval of a fleet's autosaves
 }
 
 var (
-	full  = sizes{rounds: 5, round: 2 * time.Second, loops: 5_000, players: 20_000, members: 1_000_000, crowd: 10_000, fleet: 100_000, samples: 2_000, kills: 3, leases: 500, watch: 15 * time.Second, snapshot: 5 * time.Minute, autosave: 20 * time.Second}
-	quick = sizes{rounds: 1, round: 100 * time.Millisecond, loops: 100, players: 300, members: 25_000, crowd: 300, fleet: 2_000, samples: 40, kills: 1, leases: 20, watch: 1200 * time.Millisecond, snapshot: 500 * time.Millisecond, autosave: time.Second}
+	full  = sizes{rounds: 5, round: 2 * time.Second, loops: 5_000, players: 20_000, members: 1_000_000, crowd: 10_000, fleet: 100_000, samples: 2_000, kills: 3, leases: 500, viewers: 5_000, watch: 15 * time.Second, snapshot: 5 * time.Minute, autosave: 20 * time.Second}
+	quick = sizes{rounds: 1, round: 100 * time.Millisecond, loops: 100, players: 300, members: 25_000, crowd: 300, fleet: 2_000, samples: 40, kills: 1, leases: 20, viewers: 100, watch: 1200 * time.Millisecond, snapshot: 500 * time.Millisecond, autosave: time.Second}
 )
 
 // run is one run of measurements.

@@ -17,7 +17,7 @@ import (
 // small are sizes with which a measurement takes no longer than it must.
 var small = sizes{
 	rounds: 1, round: 5 * time.Millisecond, loops: 5, players: 40, members: 3_000, crowd: 10, fleet: 60, samples: 8,
-	kills: 1, leases: 5, watch: 60 * time.Millisecond, snapshot: 10 * time.Millisecond, autosave: time.Second,
+	kills: 1, leases: 5, viewers: 4, watch: 60 * time.Millisecond, snapshot: 10 * time.Millisecond, autosave: time.Second,
 }
 
 // TestMeasurements makes each measurement and looks whether it yields the
@@ -25,7 +25,7 @@ var small = sizes{
 func TestMeasurements(t *testing.T) {
 	for _, m := range measurements {
 		t.Run(m.names[0], func(t *testing.T) {
-			if m.names[0] != "memory.profile" { // which measures the whole process
+			if m.names[0] != "memory.profile" && m.names[0] != "replica.bytes" { // which measure the whole process
 				t.Parallel()
 			}
 			r := &run{Options: *newOptions(t), ctx: t.Context(), sizes: small}

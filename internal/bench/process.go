@@ -19,6 +19,7 @@ const (
 	roleHop    = "hop"    // opens players as it is told
 	roleHold   = "hold"   // holds a player and changes him until it is killed
 	roleImport = "import" // imports players until it is told to end
+	roleWatch  = "watch"  // has clients that watch players
 )
 
 // shortLease is the lease of servers that are killed.
@@ -26,12 +27,17 @@ const shortLease = session.MinLease
 
 // order is what a worker is told: one line of JSON.
 type order struct {
-	Player int `json:"player"`
+	Player  int    `json:"player"`
+	URL     string `json:"url,omitempty"` // to connect so many clients to
+	Clients int    `json:"clients,omitempty"`
+	Begin   bool   `json:"begin,omitempty"` // to note from now on
 }
 
 // answer is what a worker says: one line of JSON.
 type answer struct {
 	Took    time.Duration `json:"took,omitempty"`
+	Half    time.Duration `json:"half,omitempty"`
+	Count   int           `json:"count,omitempty"`
 	Coins   int64         `json:"coins,omitempty"`
 	At      int64         `json:"at,omitempty"` // nanoseconds since 1970
 	Slowest time.Duration `json:"slowest,omitempty"`
@@ -121,6 +127,9 @@ type WorkerOptions struct {
 func Work(ctx context.Context, o *WorkerOptions) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if o.Role == roleWatch {
+		return o.watch(ctx) // without a database
+	}
 	drv, err := o.Open(ctx)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func TestWork(t *testing.T) {
 			}
 		}
 	})
-	for _, role := range []string{roleHop, roleHold, roleImport} {
+	for _, role := range []string{roleHop, roleHold, roleImport, roleWatch} {
 		t.Run(role+"EndsWithItsInput", func(t *testing.T) {
 			if out, err := runWorker(t, role, ""); err != nil || out != "" {
 				t.Errorf("Work = %q, %v, want nothing", out, err)

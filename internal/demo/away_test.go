@@ -58,6 +58,21 @@ func says(line string, times int) func(string) bool {
 	return func(text string) bool { return strings.Count(text, line) >= times }
 }
 
+var suspending = regexp.MustCompile(`(\S+) (is suspended|goes on)`)
+
+// suspends returns a condition that holds while so many servers are suspended.
+func suspends(n int) func(string) bool {
+	return func(text string) bool {
+		servers := make(map[string]bool)
+		for _, m := range suspending.FindAllStringSubmatch(text, -1) {
+			if servers[m[1]] = true; m[2] == "goes on" {
+				delete(servers, m[1])
+			}
+		}
+		return len(servers) == n
+	}
+}
+
 var awayFor = regexp.MustCompile(`away for ([0-9.]+) s`)
 
 // awaySince returns a condition that holds when the database has been away for
@@ -91,7 +106,7 @@ func TestDatabaseAway(t *testing.T) {
 		done := start(t, o, w)
 		w.await(t, "players play", says("players on 3 servers", 1))
 		h.take()
-		w.await(t, "all servers are suspended", says("is suspended", 3))
+		w.await(t, "all servers are suspended", suspends(3))
 		w.await(t, "the database is away for several leases", awaySince(absenceTime()))
 		h.give()
 		if r := <-done; r != nil {

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,11 +55,18 @@ func (s *suspensions) end(p *process) (suspension, bool) {
 	return *now, true
 }
 
-// inOutage adds up those that lie in a time at which the database was away.
+// inOutage adds up those that lie in a time at which the database was away, also
+// those that last: a server may be closed before it is trusted again.
 func (s *suspensions) inOutage(away *outages) (n int, sum suspension) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range s.over {
+	all := slices.Clone(s.over)
+	for _, now := range s.open {
+		last := *now
+		last.ended = time.Now()
+		all = append(all, last)
+	}
+	for _, one := range all {
 		if away.within(one.began, one.ended) > 0 {
 			n++
 			sum.held, sum.lost = sum.held+one.held, sum.lost+one.lost

@@ -23,6 +23,9 @@ const (
 	recordFolder = "record"
 )
 
+// auditPrefix is what the keys of the audit log begin with.
+const auditPrefix = "~audit/"
+
 func (p *player) entry(folder, id string) string {
 	return p.root + "/" + folder + "/" + store.JoinKey(id)
 }
@@ -173,7 +176,7 @@ func (c *checker) checkBeside(ps []*player) error {
 
 // checkAward checks that an award and its record are both on disk or neither.
 func (c *checker) checkAward(p *player, id string, waiting []storedWrite) error {
-	given := p.durable.content.got(id)
+	given := p.durable.got(id)
 	recorded := c.beside.after(p.entry(recordFolder, id), waiting) != nil
 	if given != recorded {
 		return fmt.Errorf("award %s of %v: given is %v, recorded is %v", id, p.key, given, recorded)
@@ -203,7 +206,7 @@ func (c *checker) expects(p *player) bool {
 // mayStay reports whether an entry is one that belongs to a player and stays when
 // all servers have closed.
 func (c *checker) mayStay(key string) bool {
-	if strings.HasPrefix(key, receiptPrefix) || strings.HasPrefix(key, rowsPrefix) {
+	if strings.HasPrefix(key, receiptPrefix) || strings.HasPrefix(key, rowsPrefix) || strings.HasPrefix(key, auditPrefix) {
 		return true
 	}
 	if s, _, _ := c.saverOf(key); s != nil {

@@ -34,6 +34,7 @@ type byID struct {
 	made  bool // it is on disk
 	never bool // somebody was told that it never will be made
 	gone  bool // its player was erased meanwhile
+	loose bool // a restore may have undone it
 }
 
 func (b *byID) ops() []profile.Op {
@@ -85,7 +86,7 @@ func (w *world) changed(b *byID, done profile.Changed, err error) {
 		}
 	}
 	w.heard(err)
-	if err != nil || b.gone {
+	if err != nil || b.gone || b.loose {
 		return
 	}
 	last, bad := strconv.ParseInt(string(done.Results[len(done.Results)-1]), 10, 64)
@@ -111,7 +112,7 @@ func (c *checker) checkCounter(p *player) error {
 	for _, b := range p.byID {
 		times := sum >> (2 * b.place) & 3
 		sum -= times << (2 * b.place)
-		if times > 1 || times == 1 && b.never || times == 0 && b.made {
+		if times > 1 || times == 1 && b.never || times == 0 && b.made && !b.loose {
 			return fmt.Errorf("%v is there %d times; it was made: %v, it is never made: %v", b, times, b.made, b.never)
 		}
 		b.made = b.made || times == 1
@@ -120,6 +121,13 @@ func (c *checker) checkCounter(p *player) error {
 		return fmt.Errorf("the counter of %v has %#x too much", p.key, sum)
 	}
 	return nil
+}
+
+// loosen says that a restore may have undone what was changed by id.
+func (p *player) loosen() {
+	for _, b := range p.byID {
+		b.loose = true
+	}
 }
 
 // onlyCounts reports whether a delta's changes are only of the counter, or of what

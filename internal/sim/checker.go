@@ -155,6 +155,7 @@ func (c *checker) applied(in *instance, b *driver.Batch) error {
 		switch p := c.byRoot[w.Key]; {
 		case p != nil:
 			err = c.rootWritten(in, p, w.Value)
+			p.remember(b.ID)
 			ps = p.touched()
 		case strings.HasPrefix(w.Key, leasePrefix):
 			ps, err = c.leaseWritten(in, b.ID, w)
@@ -225,6 +226,9 @@ func (p *player) keep(u *update) error {
 	for v := u; v != nil && v != p.durable; v = v.parent {
 		if v.never {
 			return fmt.Errorf("update %v is durable, of which somebody was told that it never happens", v)
+		}
+		if v.order != nil {
+			p.loosen()
 		}
 	}
 	p.durable = u
@@ -321,10 +325,11 @@ func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
 	old := p.stored
 	p.writes++
 	p.stored = stored{exists: true, head: u, lazy: got.lazy(), counter: got.counter, played: got.played}
-	if p.stored.lazy < old.lazy {
+	back := u.restoredSince(old.head)
+	if p.stored.lazy < old.lazy && !back {
 		return fmt.Errorf("root of %v: lazy value %d was replaced by the older %d", p.key, old.lazy, p.stored.lazy)
 	}
-	if err := p.checkTime(old); err != nil {
+	if err := p.checkTime(old, back); err != nil {
 		return err
 	}
 	if r.Lock != nil {

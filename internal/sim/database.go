@@ -157,7 +157,11 @@ func (c *conn) Versions(ctx context.Context, key string) ([]driver.Entry, error)
 // ReadVersion implements driver.DB.
 func (c *conn) ReadVersion(ctx context.Context, key string, v driver.Version) (driver.Entry, error) {
 	return ask(c, ctx, "read version", key, func(ctx context.Context) (driver.Entry, error) {
-		return c.w.db.ReadVersion(ctx, key, v)
+		e, err := c.w.db.ReadVersion(ctx, key, v)
+		if err == nil {
+			err = c.w.check.readVersion(&e)
+		}
+		return e, err
 	})
 }
 

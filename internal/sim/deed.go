@@ -84,16 +84,22 @@ func (w *world) came(in *instance, p *player) error {
 	number, _ := strconv.Atoi(string(value))
 	s.Unlock()
 	last, u := w.check.sessions[s.ID()].last, w.check.headOf(p, number)
+	var back *update // the last restore among them
 	for v := u; v != last; v = v.parent {
 		i := slices.Index(p.coming, v)
 		if i < 0 { // also if v is nil
 			return fmt.Errorf("memory of session %s of %v holds update %v, its last was %v", s.ID(), p.key, u, last)
 		}
-		p.coming = slices.Delete(p.coming, i, i+1)
+		if p.coming = slices.Delete(p.coming, i, i+1); v.order != nil && back == nil {
+			back = v
+		}
 	}
 	if u != last {
 		w.trace.add("%s has %v in memory", in.name, u)
 		w.moved(s, u)
+	}
+	if back != nil {
+		w.movedBack(s, back)
 	}
 	return nil
 }

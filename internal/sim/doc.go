@@ -26,8 +26,11 @@
 // send gifts, some of them with the same id again and again, and wait for their
 // delivery. Stores deliver purchases to several servers at once, again and again, some
 // of them for the wrong player, and refund them. Any server changes any player by his
-// id, and asks again for the same change. Some players have save slots, which are
-// switched, created, deleted and undeleted. Players of one server or of several trade.
+// id, and asks again for the same change, and restores players to older versions, also
+// again and again. Some players have save slots, which are
+// switched, created, deleted and undeleted; in some worlds these come from an older
+// store, and servers of two versions of the game run side by side, of which the newer one
+// migrates them, while the older one can go on with them or not. Players of one server or of several trade.
 // Handlers accept gifts, leave them for later, refuse them or panic; some gifts live for
 // seconds only, and the database's wall clock jumps by hours. Games write volatile
 // fields beside lazy ones, and the time that is played grows by itself.
@@ -58,6 +61,12 @@
 //     the record says so, and a purchase that was refunded never comes back;
 //   - what was minted for a player with save slots is there, over his account and all
 //     his slots together, and each parked slot has its entry, of that parking;
+//   - a restore is made once, on top of all that was durable, of exactly what the version
+//     held; it undoes no purchase and no trade, and what was received or awarded before
+//     it neither comes again nor is lost to those who count it;
+//   - a migration is made once of each player and of each of his save slots, whole, and
+//     never of who was born in the newer form; who was imported is so once, and is not
+//     asked for again;
 //   - a change by id is made once, or never if somebody was told so;
 //   - a player's row in a ranking is what his root calls for, and there is no other, after
 //     each commit of a root, whoever made it;

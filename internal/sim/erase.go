@@ -76,6 +76,9 @@ func (c *checker) entombed(in *instance, p *player, r *storedRoot) error {
 	for _, b := range p.byID {
 		b.made, b.gone = false, true
 	}
+	for _, o := range p.restores {
+		o.gone = true
+	}
 	for _, b := range p.purchases {
 		b.erased = b.erased || b.owner == p
 	}

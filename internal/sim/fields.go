@@ -41,6 +41,7 @@ func (c *content) parseLate(field, value string) (bool, error) {
 		c.counter, err = strconv.ParseInt(value, 10, 64)
 	case playedField:
 		c.played, err = strconv.ParseInt(value, 10, 64)
+	case importField: // it says that the older store was asked
 	case fleetField, twiceOf.Name():
 		err = errFleet
 	default:
@@ -113,12 +114,12 @@ func (h *hold) checkSavedTime(had time.Duration) error {
 }
 
 // checkTime checks the time that was played in a root that was written: what was
-// there is never lost, and no time is counted twice.
-func (p *player) checkTime(old stored) error {
+// there is never lost but by a restore, and no time is counted twice.
+func (p *player) checkTime(old stored, restored bool) error {
 	if !old.exists {
 		p.since = time.Now()
 	}
-	if p.stored.played < old.played {
+	if p.stored.played < old.played && !restored {
 		return fmt.Errorf("root of %v: %d ms played were replaced by the older %d", p.key, old.played, p.stored.played)
 	}
 	if most := time.Since(p.since).Milliseconds(); p.stored.played > most {

@@ -83,7 +83,7 @@ func (c *checker) stateOf(g *gift) (st state, err error) {
 		g.until = until
 	}
 	st.dead = c.beside.after(g.to.entry(deadFolder, g.id), to) != nil
-	st.received = g.to.durable.content.got(g.id)
+	st.received = g.to.durable.got(g.id)
 	st.sent = g.stored
 	if g.from != nil {
 		st.sent = g.from.within(g.from.p.durable)

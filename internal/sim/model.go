@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -16,12 +17,15 @@ type update struct {
 	p       *player
 	parent  *update // nil: the player's origin, without data
 	depth   int
-	content content // of the whole document
-	text    string  // content.String
-	group   *group  // nil: it was made alone
-	gems    int     // that it brought into the world
-	never   bool    // it is of a trade that, as somebody was told, never happens
-	erased  int     // it was durable, and gone with this erasure of its player; 0: it is not
+	content content           // of the whole document
+	text    string            // content.String
+	group   *group            // nil: it was made alone
+	gems    int               // that it brought into the world
+	never   bool              // it is of a trade that, as somebody was told, never happens
+	order   *restore          // it is a restore
+	binding bool              // it is of a trade or a purchase: no restore undoes it
+	had     map[string]string // what was received up to it; nil: its content tells
+	erased  int               // it was durable, and gone with this erasure of its player; 0: it is not
 }
 
 // group is the updates of several players that were made as one.
@@ -44,9 +48,12 @@ type player struct {
 	awards    []string    // every one that was ever made
 	purchases []*purchase // that were delivered for him
 	byID      []*byID
-	counter   int64     // of the changes by id that are on disk
-	since     time.Time // his root exists
-	coming    []*update // of trades, that may yet come into a session's memory
+	counter   int64         // of the changes by id that are on disk
+	since     time.Time     // his root exists
+	coming    []*update     // of trades, that may yet come into a session's memory
+	versions  []rootVersion // of the root, the last ones
+	restores  []*restore    // that were asked for
+	restored  int           // how often he was, in memory
 	erasure   erasure
 }
 
@@ -76,11 +83,14 @@ func newPlayer(n int) *player {
 // next returns the update that changes make on top of u.
 func (u *update) next(id int, changes []change) *update {
 	c := u.content.clone()
+	v := &update{id: id, p: u.p, parent: u, depth: u.depth + 1, had: maps.Clone(u.had)}
 	for _, ch := range changes {
 		ch.model(&c)
+		v.receives(ch)
 	}
 	c.fields[headField] = strconv.Itoa(id)
-	return &update{id: id, p: u.p, parent: u, depth: u.depth + 1, content: c, text: c.String()}
+	v.content, v.text = c, c.String()
+	return v
 }
 
 // within reports whether u is v, or one of those that v stands on.

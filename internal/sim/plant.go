@@ -75,6 +75,14 @@ const (
 	ForgottenPark Plant = "a switch that forgets to park"
 	// OldTime: a save has the time that was played by the one before.
 	OldTime Plant = "a save with the time of the one before"
+	// BareRestore: who asks for a restore writes the root himself, whoever owns it.
+	BareRestore Plant = "a restore past the owner"
+	// UnseenMigration: what is noted of migrations is not looked at.
+	UnseenMigration Plant = "a migration that is made again"
+	// SecondImport: a player who was imported is taken for a new one.
+	SecondImport Plant = "an import that is asked for again"
+	// RepeatedRestore: nothing is noted of a restore, so that it undoes what came after it.
+	RepeatedRestore Plant = "a restore that is made again"
 )
 
 // Plants are all bugs that can be planted.
@@ -82,7 +90,7 @@ var Plants = []Plant{
 	NoFence, BarePosition, OtherBytes, NoRecognition, LateAppend, TornGroup, BareSave, BareTakeOver, NoMarker,
 	UnseenMarker, EarlyGift, ShortMarker, WrongClaim, BareGrant, UnsavedFreeze, ForgottenTrade, StaleThaw,
 	BareSweep, LockedTombstone, LateOutbox, LostLegacy, EarlyRow, StaleRow, ForgottenRemoval, ForgottenPark,
-	OldTime,
+	OldTime, BareRestore, RepeatedRestore, UnseenMigration, SecondImport,
 }
 
 // plant makes one bug happen, or none.
@@ -115,6 +123,7 @@ func (pl *plant) sent(w *world, k *call) driver.Group {
 		}
 		b.Writes = slices.DeleteFunc(b.Writes, func(wr driver.Write) bool { return pl.drops(w, k, b, &wr) })
 		pl.erasing(w, b)
+		pl.restoring(w, b)
 	}
 	return g
 }
@@ -143,6 +152,8 @@ func (pl *plant) drops(w *world, k *call, b *driver.Batch, wr *driver.Write) boo
 	case BareTakeOver:
 		moves := slices.ContainsFunc(b.Writes, func(o driver.Write) bool { return o.Key == p.root })
 		return !own && moves && wr.Mode != driver.Once
+	case RepeatedRestore:
+		return strings.HasPrefix(wr.Key, p.entry(doneFolder, "r"))
 	case NoMarker:
 		return strings.HasPrefix(wr.Key, p.entry(doneFolder, "g"))
 	}
@@ -190,6 +201,7 @@ func (pl *plant) id() (v driver.Version) {
 // shown turns an entry into what a server is told that reads it.
 func (pl *plant) shown(w *world, in *instance, e *driver.Entry) {
 	e.Recent = pl.recent(e.Recent)
+	pl.forgetful(w, in, e)
 	switch p := w.check.ownerOf(e.Key); {
 	case pl.what == UnseenMarker && p != nil && strings.HasPrefix(e.Key, p.entry(doneFolder, "g")):
 		*e = driver.Entry{Key: e.Key}

@@ -45,6 +45,10 @@ func (w *world) act(in *instance) {
 		w.erase(in, w.somebody())
 		return
 	}
+	if w.chance(w.shape.restore) {
+		w.restore(in, w.somebody())
+		return
+	}
 	if w.chance(w.shape.slots) {
 		w.saveSlots(in)
 		return
@@ -263,7 +267,7 @@ func (w *world) sync(h *hold) {
 
 // save waits until everything up to here is in the root.
 func (w *world) save(h *hold) {
-	u, lazy, had := h.head, h.lazy, h.played()
+	u, lazy, had, restored := h.head, h.lazy, h.played(), h.p.restored
 	w.begin(h.in, w.patience(), "save "+h.p.key.ID, func(ctx context.Context) func() {
 		err := h.save(ctx)
 		return func() {
@@ -272,6 +276,9 @@ func (w *world) save(h *hold) {
 				return
 			}
 			w.fail(w.check.saved(u, w.current.name))
+			if h.p.restored > restored {
+				return
+			}
 			w.fail(h.checkSavedTime(had))
 			if u.erased == 0 && u.p.stored.head != nil && u.p.stored.lazy < lazy {
 				w.fail(fmt.Errorf("%s was told that lazy value %d is saved, the root has %d", w.current, lazy, u.p.stored.lazy))
@@ -282,7 +289,7 @@ func (w *world) save(h *hold) {
 
 // close ends a session properly.
 func (w *world) close(h *hold) {
-	u, had := h.head, h.played()
+	u, had, restored := h.head, h.played(), h.p.restored
 	w.fail(h.checkFleet())
 	w.begin(h.in, w.patience(), "close "+h.p.key.ID, func(ctx context.Context) func() {
 		err := h.close(ctx)
@@ -290,6 +297,8 @@ func (w *world) close(h *hold) {
 			w.heard(err)
 			if err == nil {
 				w.fail(w.check.released(u, h.session, w.current.name))
+			}
+			if err == nil && h.p.restored == restored {
 				w.fail(h.checkSavedTime(had))
 			}
 		}

@@ -114,6 +114,7 @@ func (w *world) didPurchase(tx *profile.Tx, b *purchase, number int, changes []c
 		take: func(w *world, on []*update) {
 			sum := change{document.Field(coinsField), strconv.Itoa(on[0].content.coins() + coins)}
 			u := w.check.make(number, on[0], append(changes, sum))
+			u.binding = true
 			w.trace.add("%v: %v of %v", b.id, u, changes)
 			p.coming = append(p.coming, u)
 		},

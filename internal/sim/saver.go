@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/profile"
@@ -27,31 +28,38 @@ var (
 	mintedOf    = profile.Int("minted", 0)
 	wallet      = profile.Int("wallet", 0, profile.Min(0))
 	gold        = profile.Int(goldField, 0, profile.Min(0), profile.PerSlot())
-	saverSchema = profile.NewSchema(saverKind, mintedOf, wallet, gold).WithSlots(profile.SlotRules{Max: 5, Summary: []profile.Field{gold}})
+	slotRules   = profile.SlotRules{Max: 5, Summary: []profile.Field{gold}}
+	olderSavers = profile.NewSchema(saverKind, mintedOf, wallet, gold).WithSlots(slotRules)
 )
 
 // saver is what the checker knows of such a player: what the database holds.
 type saver struct {
-	id      string
-	stored  savedRoot
-	parked  map[string][]byte // entries of slots, by the slot's id
-	touched bool              // by the batch that is being looked at
+	id       string
+	stored   savedRoot
+	parked   map[string][]byte // entries of slots, by the slot's id
+	older    bool              // the older store has him
+	imported atomic.Bool       // it is noted that it was asked for him
+	touched  bool              // by the batch that is being looked at
 }
 
 // savedRoot is the root of a saver, as far as it is looked at. The elements of the
 // index are read without package profile.
 type savedRoot struct {
-	Minted int64                      `json:"minted"`
-	Wallet int64                      `json:"wallet"`
-	Gold   int64                      `json:"gold"`
-	Index  map[string]json.RawMessage `json:"~slots"`
+	Minted   int64                      `json:"minted"`
+	Wallet   int64                      `json:"wallet"`
+	Gold     int64                      `json:"gold"`
+	Welcomes int64                      `json:"welcomes"`
+	Dowries  int64                      `json:"dowries"`
+	Schema   json.RawMessage            `json:"~schema"`
+	Import   json.RawMessage            `json:"~import"`
+	Index    map[string]json.RawMessage `json:"~slots"`
 }
 
 func newSavers() map[string]*saver {
 	all := make(map[string]*saver)
 	for n := range saverCount {
 		id := fmt.Sprintf("v%d", n)
-		all[id] = &saver{id: id, parked: make(map[string][]byte)}
+		all[id] = &saver{id: id, older: n != 1, parked: make(map[string][]byte)}
 	}
 	return all
 }
@@ -92,7 +100,7 @@ func (c *checker) saversWritten(b *driver.Batch) error {
 		case folder == slotFolder:
 			s.parked[id] = w.Value
 		case folder == "":
-			if err := s.moved(w.Value); err != nil {
+			if err := c.saverMoved(s, w.Value); err != nil {
 				return err
 			}
 		}
@@ -110,8 +118,8 @@ func (c *checker) saversWritten(b *driver.Batch) error {
 	return nil
 }
 
-// moved takes a new root. What was minted is never less than before.
-func (s *saver) moved(value []byte) error {
+// saverMoved takes a new root. What was minted is never less than before.
+func (c *checker) saverMoved(s *saver, value []byte) error {
 	var r storedRoot
 	var now savedRoot
 	if err := errors.Join(json.Unmarshal(value, &r), json.Unmarshal(r.Data, &now)); err != nil {
@@ -120,13 +128,19 @@ func (s *saver) moved(value []byte) error {
 	if now.Minted < s.stored.Minted {
 		return fmt.Errorf("saver %s: of %d that were minted %d are left", s.id, s.stored.Minted, now.Minted)
 	}
+	if err := c.movedOn(s, &now); err != nil {
+		return err
+	}
 	s.stored = now
 	return nil
 }
 
 // check checks that root and entries together are whole.
 func (s *saver) check() error {
-	sum, entries := s.stored.Wallet+s.stored.Gold, 0
+	sum, entries := s.stored.Wallet+s.stored.Gold-welcomeGift*s.stored.Welcomes-dowryGift*s.stored.Dowries, 0
+	if s.stored.Dowries > 1 {
+		return fmt.Errorf("the loaded slot has %d dowries", s.stored.Dowries)
+	}
 	for id, text := range s.stored.Index {
 		if strings.HasPrefix(id, "~") {
 			continue
@@ -140,7 +154,7 @@ func (s *saver) check() error {
 		}
 		var entry struct {
 			Stamp  uint64
-			Fields struct{ Gold int64 }
+			Fields struct{ Gold, Dowries int64 }
 		}
 		if s.parked[id] == nil {
 			return fmt.Errorf("slot %s is parked, and has no entry", id)
@@ -151,7 +165,10 @@ func (s *saver) check() error {
 		if entry.Stamp != slot.Stamp {
 			return fmt.Errorf("slot %s was parked with stamp %d, its entry has %d", id, slot.Stamp, entry.Stamp)
 		}
-		sum += entry.Fields.Gold
+		if entry.Fields.Dowries > 1 {
+			return fmt.Errorf("slot %s has %d dowries", id, entry.Fields.Dowries)
+		}
+		sum += entry.Fields.Gold - dowryGift*entry.Fields.Dowries
 		entries++
 	}
 	switch {
@@ -242,6 +259,9 @@ func (w *world) slotsHeard(err error) {
 		return
 	}
 	w.heard(err)
+	if errors.Is(err, profile.ErrNewerSchema) && !w.tooOld(err) {
+		w.fail(fmt.Errorf("%s was told: %w", w.current, err))
+	}
 }
 
 // mint gives a saver something, into his account or into his slot, or moves it from

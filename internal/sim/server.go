@@ -29,6 +29,8 @@ type instance struct {
 	profiles *profile.Server // over srv, where games use profiles
 	book     *receipt.Book   // of profiles
 	savers   *profile.Server // beside profiles, for players with save slots
+	newer    bool            // it runs the newer version of the game
+	asked    int             // how often it asked the older store; the world's mu guards it
 	opening  map[string]bool // those who are being opened
 
 	up      bool // its server is open
@@ -50,7 +52,7 @@ type instance struct {
 
 // startServer starts a process on a machine.
 func (w *world) startServer(slot int) *instance {
-	in := &instance{w: w, slot: slot, number: len(w.all) + 1, busy: make(map[string]bool)}
+	in := &instance{w: w, slot: slot, number: len(w.all) + 1, busy: make(map[string]bool), newer: w.drawVersion()}
 	in.name = fmt.Sprintf("s%d.%d", slot+1, in.number)
 	in.conn = &conn{w: w, in: in, info: driver.Info{
 		Name: "sim", Look: w.shape.look, Writers: w.shape.writers, Group: w.shape.group,
@@ -106,13 +108,17 @@ func (in *instance) start(ctx context.Context) (err error) {
 		return err
 	}
 	po := &profile.Options{Session: *o, Autosave: -1, OnLoadError: profile.RefusePlayer, FreezeLimit: s.freezeLimit, FreezePatience: s.patience}
+	po.Session.Retention, po.OnOpen = &s.versions, in.watchRestores
+	if s.imports {
+		po.Import = in.importOld
+	}
 	po.HandOver = func(ctx context.Context, p *profile.Profile) { in.handOver(ctx, p.Key()) }
 	po.OnRelease = func(ctx context.Context, p *profile.Profile) { in.wait(ctx, p.Key().ID, true) }
 	if in.profiles, err = profile.Open(ctx, in.db, schemaOf, po); err == nil {
 		in.srv = in.profiles.Session()
 		var slots error
 		in.opening = make(map[string]bool)
-		in.savers, slots = in.profiles.With(saverSchema)
+		in.savers, slots = in.profiles.With(in.saverSchema())
 		err = errors.Join(slots, in.receive(), in.openBook())
 	}
 	return err

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/holdfast-games/holdfast/driver"
 )
 
 // shape is what a seed decides of its world before it begins.
@@ -28,15 +30,19 @@ type shape struct {
 	drift                    float64 // of the database's clock
 	steal                    float64 // chance that an open steals
 	bus                      bool
-	hook                     bool          // the game wants to finish before a hand-over
-	typed                    bool          // games use profiles, not sessions
-	awards, gifts            float64       // chances of one update
-	mail, trades, shop, byID float64       // chances that an act is one of these
-	slots                    float64       // likewise, of an operation on save slots
-	freezeLimit              time.Duration // of profile.Options
-	patience                 time.Duration // FreezePatience of them
-	hot                      bool          // few players are wanted by everybody
-	erase                    float64       // chance that an act erases somebody
+	hook                     bool             // the game wants to finish before a hand-over
+	typed                    bool             // games use profiles, not sessions
+	awards, gifts            float64          // chances of one update
+	mail, trades, shop, byID float64          // chances that an act is one of these
+	slots                    float64          // likewise, of an operation on save slots
+	freezeLimit              time.Duration    // of profile.Options
+	patience                 time.Duration    // FreezePatience of them
+	hot                      bool             // few players are wanted by everybody
+	migrates, compatible     bool             // a newer version of the game is rolled out; the older one can go on with what it makes
+	imports                  bool             // there is an older store
+	erase                    float64          // chance that an act erases somebody
+	restore                  float64          // likewise, that it restores somebody
+	versions                 driver.Retention // of players
 }
 
 // steady reports whether nobody steals or erases: then a server knows when it may no
@@ -89,11 +95,16 @@ func drawShape(r *rand.Rand) shape {
 	}
 	if s.typed {
 		s.slots = rate(0.5, 0.4)
+		s.migrates, s.compatible, s.imports = r.IntN(2) == 0, r.IntN(3) > 0, r.IntN(3) == 0
 	}
 	if s.shop > 0 {
 		s.group = 1 // who grants commits as soon as he is told: whether with others would be left to chance
 	}
 	s.erase = rate(0.35, 0.04)
+	if s.typed {
+		s.restore = rate(0.5, 0.2)
+		s.versions = driver.Retention{Every: ms(1, 2000), Max: between(5, 50)}
+	}
 	return s
 }
 
@@ -103,6 +114,11 @@ func (s *shape) suit(p Plant) {
 	switch p {
 	case BareSweep, LateOutbox:
 		s.erase = 0.05
+	case UnseenMigration, SecondImport:
+		s.typed, s.slots, s.migrates, s.compatible, s.imports = true, 0.4, true, true, true
+		s.freezeLimit, s.patience = -1, time.Second
+	case BareRestore, RepeatedRestore:
+		s.typed, s.restore, s.freezeLimit, s.patience = true, 0.2, -1, time.Second
 	case LostLegacy:
 		s.erase, s.typed, s.gifts = 0.1, true, 0.5
 		s.freezeLimit, s.patience = -1, time.Second

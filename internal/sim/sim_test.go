@@ -78,6 +78,7 @@ func TestEveryFaultHappens(t *testing.T) {
 		"trades across servers": true, "happened: true": true, "happened: false": true, "is held still": true,
 		"grant b": true, "refund b": true, "another player's": true, "the purchase was refunded": true, "not processed yet": true,
 		"switch to slot": true, "undelete slot": true, "no save slot is loaded": true, "the save slot was deleted": true, "another save slot is loaded": true,
+		"restores p": true, "purchases or trades since": true, "the older store is away": true, "migrated by a newer program": true,
 		"change 0 of": true, "condition failed": true, "not handled yet": true,
 	}
 	const most = 300

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -155,7 +156,7 @@ func (r *storedRecord) head() (n int, ok bool, err error) {
 			n, err = strconv.Atoi(string(c.Value))
 		case counterField:
 			r.counted = true
-			r.counter, err = strconv.ParseInt(string(c.Value), 10, 64)
+			r.counter, err = strconv.ParseInt(cmp.Or(string(c.Value), "0"), 10, 64) // a restore may delete it
 		case fleetField, twiceOf.Name():
 			err = errFleet
 		}
@@ -163,6 +164,9 @@ func (r *storedRecord) head() (n int, ok bool, err error) {
 			return 0, false, fmt.Errorf("delta with %v = %.80q: %w", c.Path, c.Value, err)
 		}
 		fields = append(fields, c.Path.Field)
+	}
+	if len(fields) == 1 && fields[0] == importField {
+		return 0, false, nil
 	}
 	if !ok && (!onlyCounts(fields) || len(r.outbox) == 0 && !r.counted) {
 		return 0, false, fmt.Errorf("delta of %v names no update", fields)

@@ -145,6 +145,7 @@ func (t *trade) hasRun(w *world, on []*update, carried [][]change, gems int) {
 			{document.Field(coinsField), strconv.Itoa(on[i].content.coins() + t.share(i))},
 			{document.Element(gotField, t.name), strconv.Itoa(t.numbers[i])},
 		}, carried[i]...))
+		u.binding = true
 		if i == 0 {
 			u.gems = gems
 		}

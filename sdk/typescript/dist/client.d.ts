@@ -33,7 +33,7 @@ export declare class Client<F extends object = AnyFields> implements View<F> {
      *   page. A function is asked before each connection, for games with several servers.
      * @param player whose profile to watch: its id, as the game's server opens it
      */
-    constructor(url: Asked<string | URL>, player: string, options?: ClientOptions);
+    constructor(url: Asked<string>, player: string, options?: ClientOptions);
     get hasLoaded(): boolean;
     get loadError(): Code | undefined;
     get saveError(): Code | undefined;

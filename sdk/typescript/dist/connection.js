@@ -42,6 +42,9 @@ export class Connection {
         }
     }
     #connect(url, token) {
+        if (token !== undefined && typeof token !== "string") {
+            throw new TypeError("the token is not text");
+        }
         const socket = new this.#plan.webSocket(url, [protocol]);
         this.#socket = socket;
         socket.binaryType = "arraybuffer";

@@ -15,7 +15,7 @@ export function socketConstructor(given) {
  * @internal
  */
 export function socketURL(url) {
-    if (typeof url !== "string" && !(url instanceof URL)) {
+    if (typeof url !== "string") {
         throw new TypeError("the URL of the server is not text");
     }
     const page = globalThis.location?.href;

@@ -51,7 +51,7 @@ export class Client<F extends object = AnyFields> implements View<F> {
    *   page. A function is asked before each connection, for games with several servers.
    * @param player whose profile to watch: its id, as the game's server opens it
    */
-  constructor(url: Asked<string | URL>, player: string, options: ClientOptions = {}) {
+  constructor(url: Asked<string>, player: string, options: ClientOptions = {}) {
     if (typeof player !== "string" || player === "" || new TextEncoder().encode(player).length > maxPlayer) {
       throw new TypeError(`a player's id has 1 to ${maxPlayer} bytes`);
     }

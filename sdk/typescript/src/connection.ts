@@ -15,7 +15,7 @@ const closedMalformed = 4000;
 
 /** What a connection is made from, and whom it tells. @internal */
 export interface Plan {
-  readonly url: () => Promise<string | URL>;
+  readonly url: () => Promise<string>;
   readonly token: () => Promise<string | undefined>;
   readonly player: string;
   readonly webSocket: SocketConstructor;
@@ -61,6 +61,9 @@ export class Connection {
   }
 
   #connect(url: string, token: string | undefined): void {
+    if (token !== undefined && typeof token !== "string") {
+      throw new TypeError("the token is not text");
+    }
     const socket = new this.#plan.webSocket(url, [protocol]);
     this.#socket = socket;
     socket.binaryType = "arraybuffer";

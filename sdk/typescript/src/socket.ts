@@ -34,7 +34,7 @@ export function socketConstructor(given: SocketConstructor | undefined): SocketC
  * @internal
  */
 export function socketURL(url: unknown): string {
-  if (typeof url !== "string" && !(url instanceof URL)) {
+  if (typeof url !== "string") {
     throw new TypeError("the URL of the server is not text");
   }
   const page = (globalThis as { location?: { href?: string } }).location?.href;

@@ -1,5 +1,7 @@
 // Plays the scenarios that every client has to pass, over real connections.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@holdfast-games/replica";
@@ -21,8 +23,6 @@ function canonical(v) {
 
 /** Plays one scenario. */
 class Driver {
-  told = { loaded: 0, saved: 0, updated: new Map(), values: [] };
-
   constructor(stage, begun) {
     this.stage = stage;
     this.begun = begun;
@@ -35,7 +35,9 @@ class Driver {
   }
 
   connect({ token = this.begun.token, player = this.begun.player }) {
-    const told = this.told;
+    const told = { loaded: 0, saved: 0, updated: new Map(), values: [] };
+    this.told = told;
+    this.close();
     this.client = new Client(this.begun.url, player, { token: async () => token, firstPause: 10, longestPause: 100 });
     this.client.loaded(() => told.loaded++);
     this.client.saved(() => told.saved++);
@@ -100,23 +102,55 @@ class Driver {
   }
 }
 
+/** Plays a scenario, and says where it went wrong. */
+async function play(stage, scenario) {
+  const driver = new Driver(stage, await stage("/begin", { scenario: scenario.name }));
+  let at;
+  try {
+    for (const [i, step] of scenario.steps.entries()) {
+      at = `step ${i + 1}, ${step.do}`;
+      await driver.play(step);
+    }
+  } catch (error) {
+    throw new Error(`${scenario.why} ${at}: ${error.message}`, { cause: error });
+  } finally {
+    driver.close();
+    await stage(`/end${driver.at}`, {});
+  }
+}
+
+/** A program that closes its client when something has happened, and has nothing else to do. */
+const program = (when) => `
+  import { Client } from "@holdfast-games/replica";
+  const [url, player, token] = process.argv.slice(1);
+  const c = new Client(url, player, { token });
+  ${when};
+`;
+
+/** Runs such a program, which has to end by itself. */
+async function endsByItself(stage, when, refused) {
+  const begun = await stage("/begin", {});
+  const at = `?player=${begun.player}`;
+  await stage(`/step${at}`, { do: "open" });
+  if (refused) {
+    await stage(`/step${at}`, { do: "refuse" });
+  }
+  const flags = ["--experimental-websocket", "--no-warnings", "--input-type=module"];
+  const node = spawn(process.execPath, [...flags, "-e", program(when), begun.url, begun.player, begun.token], { cwd: import.meta.dirname, stdio: "inherit" });
+  const kill = setTimeout(() => node.kill("SIGKILL"), 2 * patience);
+  assert.deepEqual(await once(node, "exit"), [0, null]);
+  clearTimeout(kill);
+  await stage(`/end${at}`, {});
+}
+
 test("behaviour", { concurrency: 8 }, async (t) => {
   const stage = await startStage(t);
   const scenarios = await stage("/scenarios");
   assert.ok(scenarios.length > 10, "scenarios are missing");
-  await Promise.all(scenarios.map((scenario) => t.test(scenario.name, async () => {
-    const driver = new Driver(stage, await stage("/begin", { scenario: scenario.name }));
-    let at;
-    try {
-      for (const [i, step] of scenario.steps.entries()) {
-        at = `step ${i + 1}, ${step.do}`;
-        await driver.play(step);
-      }
-    } catch (error) {
-      throw new Error(`${scenario.why} ${at}: ${error.message}`, { cause: error });
-    } finally {
-      driver.close();
-      await stage(`/end${driver.at}`, {});
-    }
-  })));
+  await Promise.all([
+    ...scenarios.map((scenario) => t.test(scenario.name, () => play(stage, scenario))),
+    t.test("a program ends once its client is closed", () => endsByItself(stage, "await c.waitLoaded(); c.close()")),
+    t.test("also if that is between two connections", () => endsByItself(stage, "c.connected(() => c.close())", true)),
+    t.test("also if that is before the first", () => endsByItself(stage, "c.close()")),
+  ]);
 });

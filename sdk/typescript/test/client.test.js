@@ -228,12 +228,17 @@ test("who was held up himself lets what has come be heard, once", async (t) => {
 });
 
 test("a token or a URL that cannot be had is like a connection that fails", async (t) => {
-  const wrong = [() => { throw new Error("no login"); }, async () => Promise.reject("no login")];
+  const wrong = [() => { throw new Error("no login"); }, async () => Promise.reject("no login"), () => null, async () => ({ token: "T" })];
   const { told, pass, c } = await client(t, { token: () => wrong.length > 0 ? wrong.shift()() : "T" }, async () => "http:game.example/x#here");
   assert.equal(told[0].message, "no login");
   await pass(250);
   assert.equal(told[1].message, "no login");
   await pass(500);
+  assert.match(told[2].message, /not text/);
+  await pass(1000);
+  assert.match(told[3].message, /not text/);
+  assert.equal(FakeSocket.all.length, 0);
+  await pass(2000);
   assert.equal(FakeSocket.last.url, "ws://game.example/x");
   FakeSocket.last.open();
   FakeSocket.last.says(state());
@@ -286,6 +291,18 @@ test("a socket that cannot be made is like a connection that fails", async (t) =
   assert.equal(c.isConnected, true);
 });
 
+test("an error of a socket is its end, whether it says so or not", async (t) => {
+  const { c, told, pass } = await client(t);
+  FakeSocket.last.onerror({}); // Node 20 says no more of a handshake that was refused
+  await pass(0);
+  assert.match(told[0].message, /failed/);
+  await pass(250);
+  assert.equal(came(1), true);
+  FakeSocket.last.open();
+  FakeSocket.last.ends(4003, "erased"); // an error, and then the close that knows why
+  assert.equal(c.end?.reason, "erased");
+});
+
 test("what speaks another protocol is left", async (t) => {
   const { told } = await client(t);
   FakeSocket.last.open("");
@@ -331,7 +348,7 @@ test("a client can be closed by a function that it calls", async (t) => {
   FakeSocket.last.open();
   FakeSocket.last.says(state(), change(1, add("/coins", 2)));
   await c.waitLoaded();
-  assert.deepEqual([told, c.get("coins"), FakeSocket.last.closed], [[], 1, 1000]);
+  assert.deepEqual([told, c.get("coins"), FakeSocket.last.closed, c.isConnected], [[], 1, 1000, false]);
 });
 
 test("an old connection has no say", async (t) => {

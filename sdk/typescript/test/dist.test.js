@@ -24,3 +24,9 @@ test("a page can load it without a build step", () => {
     assert.doesNotMatch(text, /\brequire\(|\bprocess\.|\bimport\(/, name);
   }
 });
+
+test("the README's first program is one that compiles", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  const [, first] = /```ts\n(.*?)```/s.exec(readme);
+  assert.equal(first, readFileSync(new URL("first.ts", import.meta.url), "utf8"));
+});

@@ -204,6 +204,8 @@ test("a frame that is applied while functions are told is told after it", () => 
     told.push(["a", n]);
     if (n === 2) {
       say(change(2, add("/coins", 3)));
+      assert.equal(r.get("coins"), 3);
+      assert.deepEqual(told, [["a", 2]], "nobody is called while this runs");
     }
   });
   r.updated("coins", (n) => told.push(["b", n]));
