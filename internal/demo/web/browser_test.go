@@ -66,18 +66,16 @@ func (p *tab) collect(coins int) {
 
 // TestPlay plays the game in a browser, on a desktop and on a phone.
 func TestPlay(t *testing.T) {
-	b := startBrowser(t)
-	url := startGame(t)
-	ann := b.open(t, "desktop", url, desktop)
-	ann.begin("Ann")
-	bob := b.open(t, "phone", url, phone)
-	bob.begin("Bob")
-
+	b, url := startBrowser(t), startGame(t)
+	var ann, bob *tab
 	for _, step := range []struct {
 		name string
 		do   func()
 	}{
+		{"title", func() { ann = b.open(t, "desktop", url, desktop) }},
+		{"begin", func() { ann.begin("Ann") }},
 		{"walk", func() { walk(ann) }},
+		{"begin on the phone", func() { bob = b.open(t, "phone", url, phone); bob.begin("Bob") }},
 		{"buy", func() { buy(ann) }},
 		{"trade", func() { swap(ann, bob) }},
 		{"save slots", func() { saveSlot(bob) }},

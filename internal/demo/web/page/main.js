@@ -115,7 +115,7 @@ class Game {
     const kept = w.revision >= trip.acked, took = ((performance.now() - trip.began) / 1000).toFixed(1);
     this.panel.log(`acknowledged up to revision ${trip.acked}, found revision ${w.revision}: ${kept ? "nothing is lost" : "SOMETHING IS LOST"}`, kept ? "good" : "bad");
     $("card").replaceChildren(
-      el("h2", {}, `${w.server} has you now`), el("p", {}, `${trip.lost} is gone. ${w.server} waited for the end of its lease, and replayed its journal.`),
+      el("h2", {}, `${w.server} has you now`), el("p", {}, `${trip.lost} is gone. ${trip.lost === w.server ? "A new process" : w.server} waited for the end of its lease, and replayed its journal.`),
       el("table", {}, row("acknowledged to you", "revision " + trip.acked), row("found on disk", "revision " + w.revision), row("without a server for", took + " s")),
       el("p", { class: "big", id: "verdict" }, kept ? "Nothing is lost." : "Something is lost!"),
       el("button", { class: "primary", id: "goon", on: () => { $("veil").hidden = true; } }, "Go on"));
