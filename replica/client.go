@@ -196,7 +196,7 @@ func (c *Client) dial() (*websocket.Conn, error) {
 			return nil, fmt.Errorf("token: %w", err)
 		}
 	}
-	at := c.replica.Position()
+	at := c.replica.Resume()
 	hello.Epoch, hello.Rev = at.Epoch, at.Revision
 	text, err := json.Marshal(hello)
 	if err != nil {

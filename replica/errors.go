@@ -22,7 +22,7 @@ var (
 	// ErrClosed means that the Server, Handler, Watcher or Client was closed.
 	ErrClosed = errors.New("closed")
 	// ErrGap means that a frame is missing before this one: the client has to come
-	// again with its Position. Nothing was applied.
+	// again with its Position (Replica.Resume). Nothing was applied.
 	ErrGap = errors.New("a frame is missing")
 	// ErrFrame means that a frame is not of the protocol, or does not fit the state:
 	// the client has to come again without a Position. Nothing was applied.

@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -20,6 +21,7 @@ import (
 type Replica struct {
 	mu        sync.Mutex // guards what follows
 	at        Position
+	placed    bool          // the server has said where this connection begins
 	loaded    chan struct{} // closed when there is a state
 	fields    map[string]json.RawMessage
 	loadError Code
@@ -82,14 +84,17 @@ func decodeFromServer(text []byte) (f fromServer, err error) {
 }
 
 // Apply applies a frame. It returns nil for one that was applied, that came twice, or
-// of a type that is not known; an error that matches ErrGap or ErrFrame, after which
-// nothing has changed; and an *EndedError for one of TypeEnd.
+// of a type that is not known; an error that matches ErrGap or ErrFrame, after which no
+// field has changed, and of ErrFrame the position is gone; and an *EndedError for one of
+// TypeEnd.
 func (r *Replica) Apply(text []byte) error {
 	f, err := decodeFromServer(text)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = r.apply(&f)
 	}
-	_, err = r.apply(&f)
+	if errors.Is(err, ErrFrame) {
+		r.forget()
+	}
 	return err
 }
 
@@ -102,10 +107,8 @@ func (r *Replica) apply(f *fromServer) (placed bool, err error) {
 		tell = r.begin(f)
 		placed = true
 	case TypeResumed:
-		if at := r.Position(); at.Revision != *f.Rev || at.Epoch == "" {
-			return false, fmt.Errorf("%w: it goes on from %d, and the state is at %d", ErrGap, *f.Rev, at.Revision)
-		}
-		placed = true
+		err = r.goOn(*f.Rev)
+		placed = err == nil
 	case TypeChange, TypeSaved:
 		tell, err = r.follow(f)
 	case TypeEnd:
@@ -122,7 +125,7 @@ func (r *Replica) begin(f *fromServer) (tell []func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, first := r.fields, r.fields == nil
-	r.at, r.fields = Position{f.Epoch, *f.Rev}, f.Fields
+	r.at, r.placed, r.fields = Position{f.Epoch, *f.Rev}, true, f.Fields
 	r.loadError, r.saveError = f.LoadError, f.SaveError
 	if first {
 		close(r.loaded)
@@ -140,13 +143,26 @@ func (r *Replica) begin(f *fromServer) (tell []func()) {
 
 func (l *listener) update(value json.RawMessage) func() { return func() { l.updated(value) } }
 
+// goOn notes that the server goes on from a revision. It has to be the one that it was
+// told; coming with the same position again would get the same answer.
+func (r *Replica) goOn(revision uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	twice := r.placed && revision < r.at.Revision
+	if r.at.Epoch == "" || revision != r.at.Revision && !twice {
+		return fmt.Errorf("%w: it goes on from %d, and the state is at %d", ErrFrame, revision, r.at.Revision)
+	}
+	r.placed = true
+	return nil
+}
+
 // follow goes on by one revision, and returns what is to be told.
 func (r *Replica) follow(f *fromServer) (tell []func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.fields == nil:
-		return nil, fmt.Errorf("%w: there is no state", ErrGap)
+	case !r.placed: // its revision may be one of another epoch
+		return nil, fmt.Errorf("%w: neither a state nor that the server goes on has come before it", ErrGap)
 	case *f.Rev <= r.at.Revision:
 		return nil, nil // it came twice
 	case *f.Rev != r.at.Revision+1:
@@ -180,7 +196,17 @@ func (r *Replica) follow(f *fromServer) (tell []func(), err error) {
 	return tell, nil
 }
 
-// Position returns where the client stands, for the next connection.
+// Resume begins with a new connection, and returns the position to tell the server. What
+// comes next has to be a state, or that the server goes on from there: what changed
+// before that is a gap. For the first connection it need not be called.
+func (r *Replica) Resume() Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.placed = false
+	return r.at
+}
+
+// Position returns where the client stands.
 func (r *Replica) Position() Position {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,7 +217,7 @@ func (r *Replica) Position() Position {
 func (r *Replica) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.at = Position{}
+	r.at, r.placed = Position{}, false
 }
 
 // Get reads the value of a field into what into points to, as encoding/json does. The
