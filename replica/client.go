@@ -250,10 +250,11 @@ func (c *Client) listen(ws *websocket.Conn) error {
 	}
 }
 
-// silence returns after how long without a frame a connection is dead.
-func silence(ping int64) time.Duration {
-	every := min(max(time.Duration(min(ping, int64(maxWait/time.Millisecond)))*time.Millisecond, minPing), maxPing)
-	return every * silences / 2
+// silence returns after how long without a frame a connection is dead, if the server
+// pings each so many milliseconds.
+func silence(ping float64) time.Duration {
+	every := time.Duration(min(ping, float64(maxPing.Milliseconds())) * float64(time.Millisecond))
+	return max(every, minPing) * silences / 2
 }
 
 func (c *Client) pong(ws *websocket.Conn) error {

@@ -36,7 +36,7 @@ func FuzzApply(f *testing.F) {
 		`{"type":"change","rev":8,"ops":[{"op":"move","from":"/bag/x","path":"/list/-"},{"op":"test","path":"/coins","value":1}]}`,
 		`{"type":"change","rev":8,"ops":[{"op":"copy","from":"","path":"/a"}]}`, `{"type":"change","rev":8,"ops":[null]}`, `{"type":"change","rev":8,"ops":{}}`,
 		`{"type":"change","rev":8,"ops":[{"op":"add","path":"/list/99","value":2}]}`, `{"type":"change","rev":8,"ops":[{"op":"add","path":"/~2","value":2}]}`,
-		`{"type":"saved","rev":8,"error":"failed"}`, `{"type":"resumed","rev":7}`, `{"type":"end","reason":"moved"}`, `{"type":"new"}`, `{"type":"ping"}`, `null`,
+		`{"type":"saved","rev":8,"error":"failed"}`, `{"type":"resumed","rev":7,"ping":1}`, `{"type":"end","reason":"moved"}`, `{"type":"new"}`, `{"type":"ping"}`, `null`,
 	} {
 		f.Add([]byte(text))
 	}

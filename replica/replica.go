@@ -45,7 +45,7 @@ type fromServer struct {
 	Type      Type                       `json:"type"`
 	Epoch     string                     `json:"epoch"`
 	Rev       *uint64                    `json:"rev"`
-	Ping      int64                      `json:"ping"`
+	Ping      float64                    `json:"ping"`
 	LoadError Code                       `json:"loadError"`
 	SaveError Code                       `json:"saveError"`
 	Error     Code                       `json:"error"`
@@ -60,12 +60,12 @@ func decodeFromServer(text []byte) (f fromServer, err error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return fail(err.Error())
 	}
-	needsRev := false
+	needsRev, needsPing := false, false
 	switch f.Type {
 	case "":
 		return fail("it has no type")
 	case TypeState:
-		needsRev = true
+		needsRev, needsPing = true, true
 		if f.Epoch == "" || len(f.Epoch) > maxEpoch || f.Fields == nil {
 			return fail("a state without an epoch or fields")
 		}
@@ -74,8 +74,13 @@ func decodeFromServer(text []byte) (f fromServer, err error) {
 		if len(f.Ops) == 0 {
 			return fail("a change without operations")
 		}
-	case TypeResumed, TypeSaved:
+	case TypeResumed:
+		needsRev, needsPing = true, true
+	case TypeSaved:
 		needsRev = true
+	}
+	if needsPing && f.Ping <= 0 {
+		return fail("it does not say how often the server pings")
 	}
 	if needsRev && f.Rev == nil {
 		return fail("it has no revision")

@@ -78,3 +78,14 @@ func TestGoingOnFromAnotherRevisionIsMalformed(t *testing.T) {
 	refuses(t, r, `{"type":"resumed","rev":7,"ping":1000}`, replica.ErrFrame, replica.Position{})
 	refuses(t, replica.NewReplica(), `{"type":"resumed","rev":0,"ping":1000}`, replica.ErrFrame, replica.Position{})
 }
+
+func TestAFrameThatDoesNotSayHowOftenTheServerPingsIsMalformed(t *testing.T) {
+	for _, ping := range []string{``, `,"ping":0`, `,"ping":-1`, `,"ping":"1000"`, `,"ping":1e999`} {
+		for _, text := range []string{`{"type":"state","epoch":"F","rev":1,"fields":{}` + ping + `}`, `{"type":"resumed","rev":5` + ping + `}`} {
+			r := copyOf(t)
+			r.Resume()
+			refuses(t, r, text, replica.ErrFrame, replica.Position{})
+			sees(t, r, 5)
+		}
+	}
+}
