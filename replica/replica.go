@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,7 +138,7 @@ func (r *Replica) begin(f *fromServer) (tell []func()) {
 		switch {
 		case l.loaded != nil && first:
 			tell = append(tell, l.loaded)
-		case l.updated != nil && !first && !bytes.Equal(before[l.field], f.Fields[l.field]):
+		case l.updated != nil && !first && !sameValue(before[l.field], f.Fields[l.field]):
 			tell = append(tell, l.update(f.Fields[l.field]))
 		}
 	}
@@ -186,7 +185,7 @@ func (r *Replica) follow(f *fromServer) (tell []func(), err error) {
 		return nil, fmt.Errorf("%w: revision %d: %w", ErrFrame, *f.Rev, err)
 	}
 	for _, l := range r.listeners {
-		if value, ok := touched[l.field]; ok && l.updated != nil && !bytes.Equal(r.fields[l.field], value) {
+		if value, ok := touched[l.field]; ok && l.updated != nil && !sameValue(r.fields[l.field], value) {
 			tell = append(tell, l.update(value))
 		}
 	}
@@ -288,7 +287,7 @@ func (r *Replica) SaveError() Code {
 }
 
 // OnUpdated calls fn with the new value of a field, nil if it is gone, after each frame
-// that has changed it. Of the first state it is not called. It returns a function that
+// that gave it another one; the order of an object's members makes no other value. Of the first state it is not called. It returns a function that
 // ends this.
 func (r *Replica) OnUpdated(field string, fn func(value json.RawMessage)) (cancel func()) {
 	return r.listen(&listener{field: field, updated: fn})

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -86,6 +87,32 @@ func TestAFrameThatDoesNotSayHowOftenTheServerPingsIsMalformed(t *testing.T) {
 			r.Resume()
 			refuses(t, r, text, replica.ErrFrame, replica.Position{})
 			sees(t, r, 5)
+		}
+	}
+}
+
+func TestTheSameValueWrittenInAnotherWayIsNoUpdate(t *testing.T) {
+	r := replica.NewReplica()
+	var told []string
+	r.OnUpdated("bag", func(value json.RawMessage) { told = append(told, string(value)) })
+	takes(t, r, `{"type":"state","epoch":"E","rev":1,"ping":1000,"fields":{"bag":{"a":"<","b":{"c":1,"d":2}}}}`)
+	for _, text := range []string{
+		`{"type":"state","epoch":"E","rev":1,"ping":1000,"fields":{"bag":{"b":{"d":2,"c":1},"a":"\u003c"}}}`,
+		`{"type":"change","rev":2,"ops":[{"op":"add","path":"/bag","value":{"a":"<","b":{"d":2,"c":1}}}]}`,
+	} {
+		takes(t, r, text)
+		if len(told) != 0 {
+			t.Errorf("told of %v after %s", told, text)
+		}
+	}
+	for n, text := range []string{
+		`{"type":"change","rev":3,"ops":[{"op":"add","path":"/bag/b","value":{"c":1,"d":9007199254740993}}]}`,
+		`{"type":"change","rev":4,"ops":[{"op":"add","path":"/bag/b","value":{"c":1,"d":9007199254740992}}]}`,
+		`{"type":"change","rev":5,"ops":[{"op":"add","path":"/bag","value":null}]}`,
+		`{"type":"change","rev":6,"ops":[{"op":"remove","path":"/bag"}]}`,
+	} {
+		if takes(t, r, text); len(told) != n+1 {
+			t.Errorf("told of %v after %s", told, text)
 		}
 	}
 }
