@@ -116,7 +116,7 @@ func (r *Replica) apply(f *fromServer) (placed bool, err error) {
 	case TypeChange, TypeSaved:
 		tell, err = r.follow(f)
 	case TypeEnd:
-		return false, &EndedError{Reason: f.Reason}
+		return false, &EndedError{Reason: f.Reason, Final: f.Reason.Final()}
 	}
 	for _, fn := range tell {
 		fn()
