@@ -29,7 +29,8 @@ type ClientOptions struct {
 	// FirstPause and LongestPause are the pauses after a connection: the first, and
 	// what it grows to while none succeeds. Zero means 250 ms and 15 s; at least 1 ms.
 	FirstPause, LongestPause time.Duration
-	// MaxFrame is the most bytes that a frame may have. Zero means 16 MiB.
+	// MaxFrame is the most bytes that a frame may have. After a larger one the client
+	// comes again without a position. Zero means 16 MiB; at least 8 KiB.
 	MaxFrame int64
 	// Logger is told of connections. Nil means that nothing is logged.
 	Logger *slog.Logger
@@ -59,7 +60,8 @@ const (
 	// firstWithin is how long a client waits for the first frame of a connection,
 	// whose ping it does not know.
 	firstWithin = 20 * time.Second
-	// stoodFor is how long a connection has to stand for the first pause to hold again.
+	// stoodFor is how long a connection has to stand, from when it is open, for the first
+	// pause to hold again.
 	stoodFor = 5 * time.Second
 )
 
@@ -116,8 +118,8 @@ func (c *Client) WaitLoaded(ctx context.Context) error {
 // Done is closed when the client has ended: it was closed, or has given up.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Err returns nil until Done is closed, and then why: ErrClosed, or an *EndedError whose
-// reason is final.
+// Err returns nil until Done is closed, and then why: ErrClosed, or an *EndedError that is
+// final.
 func (c *Client) Err() error {
 	select {
 	case <-c.done:
@@ -142,19 +144,18 @@ func (c *Client) run() {
 	defer close(c.done)
 	pause := c.opts.FirstPause
 	for {
-		began := time.Now()
-		err := c.connect()
+		stood, err := c.connect()
 		switch ended, ok := errors.AsType[*EndedError](err); {
 		case c.ctx.Err() != nil:
 			c.err = context.Cause(c.ctx)
 			return
-		case ok && ended.Reason.Final():
+		case ok && ended.Final:
 			c.err = ended
 			return
 		case errors.Is(err, ErrFrame):
 			c.replica.forget()
 		}
-		if time.Since(began) > stoodFor {
+		if stood >= stoodFor {
 			pause = c.opts.FirstPause
 		}
 		c.opts.Logger.Debug("a connection to the server has ended", "player", c.player, "pause", pause, "err", err)
@@ -166,23 +167,26 @@ func (c *Client) run() {
 	}
 }
 
-// connect makes one connection, and returns when it has ended, and why.
-func (c *Client) connect() error {
+// connect makes one connection, and returns when it has ended: for how long it stood, and
+// why it ended.
+func (c *Client) connect() (stood time.Duration, err error) {
 	ws, err := c.dial()
 	if err != nil {
-		return err
+		return 0, err
 	}
+	opened := time.Now()
 	defer func() { _ = ws.CloseNow() }()
 	stop := context.AfterFunc(c.ctx, func() { _ = ws.Close(websocket.StatusNormalClosure, "") })
 	defer stop()
 	err = c.listen(ws)
-	if reason, ok := endOf(err); ok {
-		return reason
+	stood = time.Since(opened)
+	if ended, ok := endOf(err); ok {
+		return stood, ended
 	}
 	if errors.Is(err, ErrFrame) {
-		_ = ws.Close(websocket.StatusProtocolError, "") // the error is what matters
+		_ = ws.Close(websocket.StatusCode(closeCodes[Malformed]), "") // the error is what matters
 	}
-	return err
+	return stood, err
 }
 
 // dial connects and says what is wanted.
@@ -196,7 +200,7 @@ func (c *Client) dial() (*websocket.Conn, error) {
 			return nil, fmt.Errorf("token: %w", err)
 		}
 	}
-	at := c.replica.Position()
+	at := c.replica.Resume()
 	hello.Epoch, hello.Rev = at.Epoch, at.Revision
 	text, err := json.Marshal(hello)
 	if err != nil {
@@ -224,6 +228,9 @@ func (c *Client) listen(ws *websocket.Conn) error {
 		ctx, cancel := context.WithTimeout(c.ctx, within)
 		kind, text, err := ws.Read(ctx)
 		cancel()
+		if errors.Is(err, websocket.ErrMessageTooBig) {
+			return fmt.Errorf("%w: it has more than %d bytes", ErrFrame, c.opts.MaxFrame)
+		}
 		if err != nil {
 			return err
 		}
@@ -250,33 +257,15 @@ func (c *Client) listen(ws *websocket.Conn) error {
 	}
 }
 
-// silence returns after how long without a frame a connection is dead.
-func silence(ping int64) time.Duration {
-	every := min(max(time.Duration(min(ping, int64(maxWait/time.Millisecond)))*time.Millisecond, minPing), maxPing)
-	return every * silences / 2
+// silence returns after how long without a frame a connection is dead, if the server
+// pings each so many milliseconds.
+func silence(ping float64) time.Duration {
+	every := time.Duration(min(ping, float64(maxPing.Milliseconds())) * float64(time.Millisecond))
+	return max(every, minPing) * silences / 2
 }
 
 func (c *Client) pong(ws *websocket.Conn) error {
 	ctx, cancel := context.WithTimeout(c.ctx, firstWithin)
 	defer cancel()
 	return ws.Write(ctx, websocket.MessageText, []byte(`{"type":"pong"}`))
-}
-
-// endOf returns what a close code says.
-func endOf(err error) (*EndedError, bool) {
-	closed, ok := errors.AsType[websocket.CloseError](err)
-	if !ok {
-		return nil, false
-	}
-	for r, code := range closeCodes {
-		if code == int(closed.Code) {
-			_, detail, _ := strings.Cut(closed.Reason, ": ")
-			return &EndedError{Reason: r, Detail: detail}, true
-		}
-	}
-	switch {
-	case closed.Code == websocket.StatusMessageTooBig, closed.Code >= 4000 && closed.Code < 4100:
-		return &EndedError{Reason: Malformed, Detail: closed.Reason}, true
-	}
-	return nil, false
 }

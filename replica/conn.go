@@ -71,7 +71,7 @@ func (c *Conn) greet(r *http.Request) error {
 	_ = c.net.SetReadDeadline(by) // it fails if the connection is closed, and then so does reading
 	text, err := c.read(c.h.ctx)
 	if err != nil {
-		return fmt.Errorf("hello: %w", err)
+		return fmt.Errorf("hello: %w", c.unheard(err))
 	}
 	hello, err := decodeFromClient(text)
 	if err != nil {
@@ -97,16 +97,36 @@ func (c *Conn) read(ctx context.Context) ([]byte, error) {
 	return text, err
 }
 
-// refuse sends a client away that was not let in.
-func (c *Conn) refuse(err error) {
+// errGone means that a client has left before its hello.
+var errGone = errors.New("the client has gone")
+
+// unheard returns what it means that reading the hello has failed.
+func (c *Conn) unheard(err error) error {
 	switch {
-	case websocket.CloseStatus(err) >= 0, errors.Is(err, websocket.ErrMessageTooBig), errors.Is(err, net.ErrClosed):
-		_ = c.ws.CloseNow() // it has gone, or was told
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		c.close(Silent, "")
-	default:
-		c.close(refusal(err), "")
+	case errors.Is(err, ErrFrame), errors.Is(err, websocket.ErrMessageTooBig), errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case c.h.ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
+	return fmt.Errorf("%w: %w", errGone, err)
+}
+
+// refuse sends a client away that was not let in, and returns why.
+func (c *Conn) refuse(err error) (why Reason) {
+	switch {
+	case errors.Is(err, errGone):
+		_ = c.ws.CloseNow()
+		return refusedGone
+	case errors.Is(err, websocket.ErrMessageTooBig):
+		_ = c.ws.CloseNow() // it was told
+		return Malformed
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		why = Silent
+	default:
+		why = refusal(err)
+	}
+	c.close(why, "")
+	return why
 }
 
 // close tells the client why the connection ends, and ends it. It blocks until the
@@ -238,5 +258,6 @@ func (c *Conn) write(f Frame) {
 		c.CloseNow()
 		return
 	}
+	c.h.srv.metrics.sent(f)
 	_ = c.net.SetWriteDeadline(time.Time{}) // likewise: answers to pings have limits of their own
 }

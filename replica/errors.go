@@ -22,7 +22,7 @@ var (
 	// ErrClosed means that the Server, Handler, Watcher or Client was closed.
 	ErrClosed = errors.New("closed")
 	// ErrGap means that a frame is missing before this one: the client has to come
-	// again with its Position. Nothing was applied.
+	// again with its Position (Replica.Resume). Nothing was applied.
 	ErrGap = errors.New("a frame is missing")
 	// ErrFrame means that a frame is not of the protocol, or does not fit the state:
 	// the client has to come again without a Position. Nothing was applied.
@@ -34,7 +34,8 @@ var (
 	ErrOption = errors.New("option out of range")
 )
 
-// Reason says why nothing more comes. docs/replication.md has the table.
+// Reason says why nothing more comes: a word, of which a later version of the protocol
+// may have more. docs/replication.md has the table.
 type Reason string
 
 // The reasons, with the close codes of the protocol.
@@ -60,7 +61,7 @@ var closeCodes = map[Reason]int{
 	Leaving: 1001,
 }
 
-// Final reports whether it is of no use for a client to come again.
+// Final reports whether it is of no use for a client to come again, of the reasons above.
 func (r Reason) Final() bool {
 	switch r {
 	case Malformed, OtherWire, Forbidden, Erased:
@@ -73,6 +74,7 @@ func (r Reason) Final() bool {
 // reason is Forbidden, ErrExpired, ErrCrowded or session.ErrErased likewise.
 type EndedError struct {
 	Reason Reason
+	Final  bool   // whether it is of no use to come again
 	Detail string // what the server added for people; may be empty
 }
 

@@ -28,7 +28,7 @@ func FuzzFromClient(f *testing.F) {
 }
 
 // FuzzApply applies what a server might send to a replica. Whatever it is, either it is
-// refused and nothing has changed, or the replica is at its revision.
+// refused and no field has changed, or the replica is at its revision.
 func FuzzApply(f *testing.F) {
 	for _, text := range []string{
 		`{"type":"state","epoch":"E","rev":3,"ping":15000,"fields":{"coins":1,"bag":{}}}`,
@@ -36,7 +36,7 @@ func FuzzApply(f *testing.F) {
 		`{"type":"change","rev":8,"ops":[{"op":"move","from":"/bag/x","path":"/list/-"},{"op":"test","path":"/coins","value":1}]}`,
 		`{"type":"change","rev":8,"ops":[{"op":"copy","from":"","path":"/a"}]}`, `{"type":"change","rev":8,"ops":[null]}`, `{"type":"change","rev":8,"ops":{}}`,
 		`{"type":"change","rev":8,"ops":[{"op":"add","path":"/list/99","value":2}]}`, `{"type":"change","rev":8,"ops":[{"op":"add","path":"/~2","value":2}]}`,
-		`{"type":"saved","rev":8,"error":"failed"}`, `{"type":"resumed","rev":7}`, `{"type":"end","reason":"moved"}`, `{"type":"new"}`, `{"type":"ping"}`, `null`,
+		`{"type":"saved","rev":8,"error":"failed"}`, `{"type":"resumed","rev":7,"ping":1}`, `{"type":"end","reason":"moved"}`, `{"type":"new"}`, `{"type":"ping"}`, `null`,
 	} {
 		f.Add([]byte(text))
 	}
@@ -55,18 +55,18 @@ func FuzzApply(f *testing.F) {
 			if after := dumpOf(t, r); after != before {
 				t.Errorf("Apply(%q) = %v, and left %s", text, err, after)
 			}
+			if at := r.Position(); (at == Position{}) != errors.Is(err, ErrFrame) {
+				t.Errorf("Apply(%q) = %v, and is at %v", text, err, at)
+			}
 		}
 		dumpOf(t, r)
 	})
 }
 
-// dumpOf returns a replica as JSON, which it must be.
+// dumpOf returns the fields of a replica as JSON, which it must be.
 func dumpOf(t *testing.T, r *Replica) string {
 	t.Helper()
-	text, err := json.Marshal(struct {
-		At     Position
-		Fields map[string]json.RawMessage
-	}{r.Position(), r.fields})
+	text, err := json.Marshal(r.fields)
 	if err != nil {
 		t.Fatalf("the replica has what is not JSON: %v", err)
 	}

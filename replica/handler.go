@@ -89,10 +89,12 @@ func NewHandler(srv *Server, authorize Authorize, o *HandlerOptions) (*Handler, 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	speak, ok := chosenProtocol(r)
 	if !ok {
+		h.srv.metrics.refuse(refusedProtocol)
 		http.Error(w, "This server speaks the WebSocket subprotocol "+protocol+", which was not offered.", http.StatusBadRequest)
 		return
 	}
-	if !h.enter() {
+	if why := h.enter(); why != "" {
+		h.srv.metrics.refuse(why)
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "Too many connections, or the server is shutting down.", http.StatusServiceUnavailable)
 		return
@@ -109,12 +111,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // it was answered
 	}
 	if speak != protocol {
+		h.srv.metrics.refuse(OtherWire)
 		c.close(OtherWire, "this server speaks "+protocol)
 		return
 	}
 	if err := c.greet(r); err != nil {
 		h.srv.opts.Logger.Debug("a client was not let in", "remote", r.RemoteAddr, "player", c.player, "err", err)
-		c.refuse(err)
+		h.srv.metrics.refuse(c.refuse(err))
 		return
 	}
 	stays = h.start(c)
@@ -129,6 +132,7 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, speak string) (
 		OnPingReceived:  func(context.Context, []byte) bool { return c.frames.Add(1) <= maxFramesPerPing },
 	})
 	if err != nil {
+		h.srv.metrics.refuse(small.refused())
 		return nil, err
 	}
 	ws.SetReadLimit(maxFromClient)
@@ -154,22 +158,27 @@ func chosenProtocol(r *http.Request) (string, bool) {
 	return other, other != ""
 }
 
-// enter counts a connection, if it may be.
-func (h *Handler) enter() bool {
+// enter counts a connection, or returns why there may be none.
+func (h *Handler) enter() (refused Reason) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed || h.count >= h.opts.Conns {
-		return false
+	switch {
+	case h.closed:
+		return Leaving
+	case h.count >= h.opts.Conns:
+		return Crowded
 	}
 	h.count++
 	h.all.Add(1)
-	return true
+	h.srv.metrics.connections.Inc()
+	return ""
 }
 
 func (h *Handler) leave() {
 	h.mu.Lock()
 	h.count--
 	h.mu.Unlock()
+	h.srv.metrics.connections.Dec()
 	h.all.Done()
 }
 
@@ -184,6 +193,7 @@ func (h *Handler) start(c *Conn) bool {
 	h.mu.Unlock()
 	if closed {
 		c.watcher.Close()
+		h.srv.metrics.refuse(Leaving)
 		c.close(Leaving, "")
 		return false
 	}

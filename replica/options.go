@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // AtOnce, as Options.Tick, sends each change as soon as it is made.
@@ -33,6 +35,9 @@ type Options struct {
 	Watchers int
 	// Logger is told what goes wrong. Nil means that nothing is logged.
 	Logger *slog.Logger
+	// Metrics is where the collectors of the server and of its handlers are
+	// registered, until Close. Nil means nowhere.
+	Metrics prometheus.Registerer
 }
 
 // The bounds of options.

@@ -1,8 +1,8 @@
 package replica
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -20,6 +20,7 @@ import (
 type Replica struct {
 	mu        sync.Mutex // guards what follows
 	at        Position
+	placed    bool          // the server has said where this connection begins
 	loaded    chan struct{} // closed when there is a state
 	fields    map[string]json.RawMessage
 	loadError Code
@@ -43,7 +44,7 @@ type fromServer struct {
 	Type      Type                       `json:"type"`
 	Epoch     string                     `json:"epoch"`
 	Rev       *uint64                    `json:"rev"`
-	Ping      int64                      `json:"ping"`
+	Ping      float64                    `json:"ping"`
 	LoadError Code                       `json:"loadError"`
 	SaveError Code                       `json:"saveError"`
 	Error     Code                       `json:"error"`
@@ -58,12 +59,12 @@ func decodeFromServer(text []byte) (f fromServer, err error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return fail(err.Error())
 	}
-	needsRev := false
+	needsRev, needsPing := false, false
 	switch f.Type {
 	case "":
 		return fail("it has no type")
 	case TypeState:
-		needsRev = true
+		needsRev, needsPing = true, true
 		if f.Epoch == "" || len(f.Epoch) > maxEpoch || f.Fields == nil {
 			return fail("a state without an epoch or fields")
 		}
@@ -72,8 +73,13 @@ func decodeFromServer(text []byte) (f fromServer, err error) {
 		if len(f.Ops) == 0 {
 			return fail("a change without operations")
 		}
-	case TypeResumed, TypeSaved:
+	case TypeResumed:
+		needsRev, needsPing = true, true
+	case TypeSaved:
 		needsRev = true
+	}
+	if needsPing && f.Ping <= 0 {
+		return fail("it does not say how often the server pings")
 	}
 	if needsRev && f.Rev == nil {
 		return fail("it has no revision")
@@ -82,14 +88,17 @@ func decodeFromServer(text []byte) (f fromServer, err error) {
 }
 
 // Apply applies a frame. It returns nil for one that was applied, that came twice, or
-// of a type that is not known; an error that matches ErrGap or ErrFrame, after which
-// nothing has changed; and an *EndedError for one of TypeEnd.
+// of a type that is not known; an error that matches ErrGap or ErrFrame, after which no
+// field has changed, and of ErrFrame the position is gone; and an *EndedError for one of
+// TypeEnd.
 func (r *Replica) Apply(text []byte) error {
 	f, err := decodeFromServer(text)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = r.apply(&f)
 	}
-	_, err = r.apply(&f)
+	if errors.Is(err, ErrFrame) {
+		r.forget()
+	}
 	return err
 }
 
@@ -102,14 +111,12 @@ func (r *Replica) apply(f *fromServer) (placed bool, err error) {
 		tell = r.begin(f)
 		placed = true
 	case TypeResumed:
-		if at := r.Position(); at.Revision != *f.Rev || at.Epoch == "" {
-			return false, fmt.Errorf("%w: it goes on from %d, and the state is at %d", ErrGap, *f.Rev, at.Revision)
-		}
-		placed = true
+		err = r.goOn(*f.Rev)
+		placed = err == nil
 	case TypeChange, TypeSaved:
 		tell, err = r.follow(f)
 	case TypeEnd:
-		return false, &EndedError{Reason: f.Reason}
+		return false, &EndedError{Reason: f.Reason, Final: f.Reason.Final()}
 	}
 	for _, fn := range tell {
 		fn()
@@ -122,7 +129,7 @@ func (r *Replica) begin(f *fromServer) (tell []func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, first := r.fields, r.fields == nil
-	r.at, r.fields = Position{f.Epoch, *f.Rev}, f.Fields
+	r.at, r.placed, r.fields = Position{f.Epoch, *f.Rev}, true, f.Fields
 	r.loadError, r.saveError = f.LoadError, f.SaveError
 	if first {
 		close(r.loaded)
@@ -131,7 +138,7 @@ func (r *Replica) begin(f *fromServer) (tell []func()) {
 		switch {
 		case l.loaded != nil && first:
 			tell = append(tell, l.loaded)
-		case l.updated != nil && !first && !bytes.Equal(before[l.field], f.Fields[l.field]):
+		case l.updated != nil && !first && !sameValue(before[l.field], f.Fields[l.field]):
 			tell = append(tell, l.update(f.Fields[l.field]))
 		}
 	}
@@ -140,13 +147,26 @@ func (r *Replica) begin(f *fromServer) (tell []func()) {
 
 func (l *listener) update(value json.RawMessage) func() { return func() { l.updated(value) } }
 
+// goOn notes that the server goes on from a revision. It has to be the one that it was
+// told; coming with the same position again would get the same answer.
+func (r *Replica) goOn(revision uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	twice := r.placed && revision < r.at.Revision
+	if r.at.Epoch == "" || revision != r.at.Revision && !twice {
+		return fmt.Errorf("%w: it goes on from %d, and the state is at %d", ErrFrame, revision, r.at.Revision)
+	}
+	r.placed = true
+	return nil
+}
+
 // follow goes on by one revision, and returns what is to be told.
 func (r *Replica) follow(f *fromServer) (tell []func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.fields == nil:
-		return nil, fmt.Errorf("%w: there is no state", ErrGap)
+	case !r.placed: // its revision may be one of another epoch
+		return nil, fmt.Errorf("%w: neither a state nor that the server goes on has come before it", ErrGap)
 	case *f.Rev <= r.at.Revision:
 		return nil, nil // it came twice
 	case *f.Rev != r.at.Revision+1:
@@ -165,7 +185,7 @@ func (r *Replica) follow(f *fromServer) (tell []func(), err error) {
 		return nil, fmt.Errorf("%w: revision %d: %w", ErrFrame, *f.Rev, err)
 	}
 	for _, l := range r.listeners {
-		if value, ok := touched[l.field]; ok && l.updated != nil && !bytes.Equal(r.fields[l.field], value) {
+		if value, ok := touched[l.field]; ok && l.updated != nil && !sameValue(r.fields[l.field], value) {
 			tell = append(tell, l.update(value))
 		}
 	}
@@ -180,7 +200,17 @@ func (r *Replica) follow(f *fromServer) (tell []func(), err error) {
 	return tell, nil
 }
 
-// Position returns where the client stands, for the next connection.
+// Resume begins with a new connection, and returns the position to tell the server. What
+// comes next has to be a state, or that the server goes on from there: what changed
+// before that is a gap. For the first connection it need not be called.
+func (r *Replica) Resume() Position {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.placed = false
+	return r.at
+}
+
+// Position returns where the client stands.
 func (r *Replica) Position() Position {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,7 +221,7 @@ func (r *Replica) Position() Position {
 func (r *Replica) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.at = Position{}
+	r.at, r.placed = Position{}, false
 }
 
 // Get reads the value of a field into what into points to, as encoding/json does. The
@@ -257,7 +287,7 @@ func (r *Replica) SaveError() Code {
 }
 
 // OnUpdated calls fn with the new value of a field, nil if it is gone, after each frame
-// that has changed it. Of the first state it is not called. It returns a function that
+// that gave it another one; the order of an object's members makes no other value. Of the first state it is not called. It returns a function that
 // ends this.
 func (r *Replica) OnUpdated(field string, fn func(value json.RawMessage)) (cancel func()) {
 	return r.listen(&listener{field: field, updated: fn})

@@ -15,6 +15,7 @@ type Server struct {
 	opts     Options
 	shape    *shape
 	pool     *pool
+	metrics  *metrics
 	cancel   func() // ends the being told of profiles
 
 	mu      sync.Mutex // guards what follows; the last one to be taken
@@ -26,7 +27,8 @@ type Server struct {
 }
 
 // NewServer returns a server that shows the profiles of a profile.Server to those who
-// watch them. It must be closed before that. The error is ErrOption.
+// watch them. It must be closed before that. The error is ErrOption, or that of
+// registering metrics.
 func NewServer(profiles *profile.Server, o *Options) (*Server, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
@@ -35,7 +37,11 @@ func NewServer(profiles *profile.Server, o *Options) (*Server, error) {
 	if profiles == nil {
 		return nil, fmt.Errorf("replicate: %w: there is no profile server", ErrOption)
 	}
-	s := &Server{profiles: profiles, opts: opts, shape: newShape(profiles.Schema()), pool: newPool(), streams: make(map[string]*stream)}
+	m, err := newMetrics(opts.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("replicate: %w", err)
+	}
+	s := &Server{profiles: profiles, opts: opts, shape: newShape(profiles.Schema()), pool: newPool(), metrics: m, streams: make(map[string]*stream)}
 	s.tick = time.AfterFunc(time.Hour, s.flush)
 	s.tick.Stop()
 	s.cancel = profiles.OnOpened(s.opened)
@@ -102,6 +108,7 @@ func (s *Server) flush() {
 // profiles are left as they are. Closing twice does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
+	again := s.closed
 	s.closed = true
 	streams := make([]*stream, 0, len(s.streams))
 	for _, st := range s.streams {
@@ -115,6 +122,9 @@ func (s *Server) Close() {
 	s.tick.Stop()
 	s.flush()
 	s.pool.wait()
+	if !again { // by then the names may be those of another server
+		s.metrics.unregister()
+	}
 }
 
 // close ends a stream and its watchers.

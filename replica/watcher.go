@@ -58,6 +58,7 @@ func (s *Server) Watch(id string, from Position, ready func()) (*Watcher, error)
 			break
 		}
 	}
+	s.metrics.watchers.Inc()
 	if p, ok := s.profiles.Opened(id); ok {
 		w.st.attach(p)
 	}
@@ -167,12 +168,24 @@ func (w *Watcher) state() (f Frame) {
 	st.p.View(func(r profile.Reader) {
 		st.mu.Lock()
 		defer st.mu.Unlock()
+		st.srv.metrics.states.WithLabelValues(w.whyStateLocked()).Inc()
 		st.makeLocked(r)
 		f = st.stateLocked(r)
 		w.begun, w.at = true, st.revision
 	})
 	st.wake()
 	return f
+}
+
+// whyStateLocked returns why the next frame is a state.
+func (w *Watcher) whyStateLocked() string {
+	switch {
+	case w.begun:
+		return stateBehind
+	case w.from.Epoch == "":
+		return stateNew
+	}
+	return stateGone
 }
 
 // Next returns the next frame, and waits until there is one or ctx ends. It is for a
@@ -213,5 +226,6 @@ func (w *Watcher) Close() {
 		w.patience.Stop()
 	}
 	w.st.mu.Unlock()
+	w.st.srv.metrics.watchers.Dec()
 	w.st.part(w)
 }

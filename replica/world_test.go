@@ -134,7 +134,7 @@ func (w *world) view(s *replica.Server, id string) *viewer {
 // resume watches from where a replica stands.
 func (w *world) resume(s *replica.Server, id string, r *replica.Replica) *viewer {
 	w.Helper()
-	watcher, err := s.Watch(id, r.Position(), nil)
+	watcher, err := s.Watch(id, r.Resume(), nil)
 	if err != nil {
 		w.Fatalf("Watch(%q): %v", id, err)
 	}

@@ -127,7 +127,7 @@ function revision({ rev }: Record<string, unknown>): number {
   return rev;
 }
 
-/** Returns how often the server sends something, in milliseconds: 100 ms to 10 min. */
+/** Returns how often the server pings, whatever else it sends, in milliseconds: 100 ms to 10 min. */
 function pingEvery({ ping }: Record<string, unknown>): number {
   if (typeof ping !== "number" || !(ping > 0)) {
     throw new FrameError("a frame does not say how often the server pings");
