@@ -94,7 +94,7 @@ func drawShape(r *rand.Rand) shape {
 		s.freezeLimit, s.patience = -1, ms(200, 5000)
 	}
 	if s.typed {
-		s.slots = rate(0.5, 0.4)
+		s.slots = rate(0.55, 0.6)
 		s.migrates, s.compatible, s.imports = r.IntN(2) == 0, r.IntN(3) > 0, r.IntN(3) == 0
 	}
 	if s.shop > 0 {
