@@ -112,6 +112,10 @@ func drawShape(r *rand.Rand) shape {
 // few worlds would have them by themselves.
 func (s *shape) suit(p Plant) {
 	switch p {
+	case BareTakeOver:
+		s.awards, s.crashEvery = 0.4, 2*time.Second
+	case UnsavedFreeze:
+		s.typed, s.trades, s.freezeLimit, s.patience = true, 0.3, -1, time.Second
 	case BareSweep, LateOutbox:
 		s.erase = 0.05
 	case UnseenMigration, SecondImport:
