@@ -52,6 +52,10 @@ var callID = regexp.MustCompile(`"call":{"id":\d+,`)
 // knows the ids.
 var callBody = regexp.MustCompile(`"body":"[A-Za-z0-9+/=]*"`)
 
+// closedBy is why a server that closes refuses a question. Several things may end its wait
+// at one time, as with errText.
+var closedBy = regexp.MustCompile(`"refused":"[^"]*: closed"`)
+
 func show(msg []byte) string {
 	text := callID.ReplaceAllString(string(msg), `"call":{`)
 	return callBody.ReplaceAllStringFunc(text, func(member string) string {
@@ -59,7 +63,7 @@ func show(msg []byte) string {
 		if err != nil {
 			return member
 		}
-		return `"body":` + string(body)
+		return `"body":` + closedBy.ReplaceAllString(string(body), `"refused":"closed"`)
 	})
 }
 

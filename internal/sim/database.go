@@ -416,13 +416,25 @@ func (k *call) finish(err error) {
 // abort lets calls return whose contexts have ended.
 func (w *world) abort(in *instance) {
 	for _, k := range in.calls {
-		if k.aborting || k.answered || k.ctx.Err() == nil {
+		cause := k.over()
+		if k.aborting || k.answered || cause == nil {
 			continue
 		}
 		k.aborting = true
-		err := fmt.Errorf("%w: %w", driver.ErrUnavailable, context.Cause(k.ctx))
+		err := fmt.Errorf("%w: %w", driver.ErrUnavailable, cause)
 		w.after(time.Microsecond, in, func() { w.arrive(k, err) })
 	}
+}
+
+// over returns why the context of a call or of one of its twins has ended, or nil: they
+// share one fate.
+func (k *call) over() error {
+	for _, t := range k.twins {
+		if t.ctx.Err() != nil {
+			return context.Cause(t.ctx)
+		}
+	}
+	return context.Cause(k.ctx)
 }
 
 // unreachable reports whether a call does not reach the database, or is one

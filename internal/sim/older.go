@@ -67,8 +67,10 @@ func (in *instance) saverSchema() *profile.Schema {
 // find one that can load them.
 func (w *world) drawVersion() bool { return w.shape.migrates && (w.calm || w.chance(0.5)) }
 
-// importOld asks the older store. It does not answer each server's first question.
+// importOld asks the older store. It does not answer each server's first question. It
+// takes its time, so that of two loads it is known which goes on first.
 func (in *instance) importOld(ctx context.Context, key session.Key) (*profile.Imported, error) {
+	in.wait(ctx, "the import of "+key.String(), true)
 	s, _, _ := in.w.check.saverOf(key.String())
 	if s == nil {
 		return nil, nil

@@ -209,9 +209,9 @@ func (w *world) saveSlots(in *instance) {
 	case n < 82:
 		load := w.chance(0.5)
 		do("create a slot beside", func(ctx context.Context) error { _, err := p.CreateSlot(ctx, "another", load); return err })
-	case n < 87:
+	case n < 90:
 		do("delete slot", func(ctx context.Context) error { return p.DeleteSlot(ctx, slot) })
-	case n < 92:
+	case n < 94:
 		do("undelete slot", func(ctx context.Context) error { return p.UndeleteSlot(ctx, slot) })
 	default:
 		w.begin(in, w.patience(), "close "+id, func(ctx context.Context) func() {

@@ -94,7 +94,7 @@ func drawShape(r *rand.Rand) shape {
 		s.freezeLimit, s.patience = -1, ms(200, 5000)
 	}
 	if s.typed {
-		s.slots = rate(0.5, 0.4)
+		s.slots = rate(0.55, 0.6)
 		s.migrates, s.compatible, s.imports = r.IntN(2) == 0, r.IntN(3) > 0, r.IntN(3) == 0
 	}
 	if s.shop > 0 {
@@ -112,6 +112,10 @@ func drawShape(r *rand.Rand) shape {
 // few worlds would have them by themselves.
 func (s *shape) suit(p Plant) {
 	switch p {
+	case BareTakeOver:
+		s.awards, s.crashEvery = 0.4, 2*time.Second
+	case UnsavedFreeze:
+		s.typed, s.trades, s.freezeLimit, s.patience = true, 0.3, -1, time.Second
 	case BareSweep, LateOutbox:
 		s.erase = 0.05
 	case UnseenMigration, SecondImport:

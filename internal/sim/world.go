@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/mem"
 )
 
@@ -60,6 +62,29 @@ type inbox struct {
 	broken   []error
 	ends     []ending
 	messages []message
+}
+
+// add moves what is in another inbox into this one.
+func (in *inbox) add(o *inbox) {
+	in.calls, in.hooks, in.letters = append(in.calls, o.calls...), append(in.hooks, o.hooks...), append(in.letters, o.letters...)
+	in.deeds, in.broken, in.ends = append(in.deeds, o.deeds...), append(in.broken, o.broken...), append(in.ends, o.ends...)
+	in.messages = append(in.messages, o.messages...)
+	*o = inbox{}
+}
+
+// unsent gives back the calls whose contexts have ended before all have come to rest, and
+// reports whether there were any: whether such a call was made at all is the scheduler's
+// choice.
+func (in *inbox) unsent() bool {
+	n := len(in.calls)
+	in.calls = slices.DeleteFunc(in.calls, func(k *call) bool {
+		if k.in.dead || k.in.paused || k.ctx.Err() == nil {
+			return false
+		}
+		k.finish(fmt.Errorf("%w: %w", driver.ErrUnavailable, context.Cause(k.ctx)))
+		return true
+	})
+	return len(in.calls) < n
 }
 
 func newWorld(c Config) *world {
@@ -116,15 +141,17 @@ func (w *world) park(k *call) {
 
 // settle lets everybody come to rest and takes up what they left.
 func (w *world) settle() {
-	synctest.Wait()
-	select {
-	case <-w.wake:
-	default:
+	var in inbox
+	for again := true; again; again = in.unsent() {
+		synctest.Wait()
+		select {
+		case <-w.wake:
+		default:
+		}
+		w.mu.Lock()
+		in.add(&w.inbox)
+		w.mu.Unlock()
 	}
-	w.mu.Lock()
-	in := w.inbox
-	w.inbox = inbox{}
-	w.mu.Unlock()
 	slices.SortStableFunc(in.calls, func(a, b *call) int {
 		return cmp.Or(cmp.Compare(a.in.number, b.in.number), cmp.Compare(a.kind, b.kind), cmp.Compare(a.what, b.what))
 	})
