@@ -343,7 +343,7 @@ func (p *player) compareVersion(key string, v modelVersion) {
 // them everything is compared; what a commit refuses is compared at once.
 const (
 	playSteps   = 240
-	compareEach = 4
+	compareEach = 8
 )
 
 func play(seed uint64, clock bool) func(e *env) {
