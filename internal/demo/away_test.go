@@ -102,7 +102,9 @@ func TestDatabaseAway(t *testing.T) {
 	onEach(t, breakable, func(t *testing.T, o *Options, h *home) {
 		w := newWitness()
 		o.View, o.Faults = w, []Fault{}
-		o.Play, o.Players, o.Lease = 7*time.Second, 12, 2*time.Second
+		// The first line about the players comes after 5 s. The time must not be over
+		// before the servers have found out, a lease later, that the database is away.
+		o.Play, o.Players, o.Lease = 14*time.Second, 12, 2*time.Second
 		done := start(t, o, w)
 		w.await(t, "players play", says("players on 3 servers", 1))
 		h.take()
