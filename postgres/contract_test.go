@@ -140,6 +140,7 @@ func checkKeys(t *testing.T, tool *pgx.Conn, schema string) {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel() // it waits for the server more than it works
 	h := harness(t, postgres.ReadCommitted)
 	// Its ticks are its wall clock's, so it cannot be set back alone; what that
 	// means for versions is tested beside it.
@@ -148,5 +149,6 @@ func TestContract(t *testing.T) {
 }
 
 func TestContractSerializable(t *testing.T) {
+	t.Parallel()
 	drivertest.Run(t, harness(t, postgres.Serializable))
 }
