@@ -64,6 +64,7 @@ type DB struct {
 	closing  bool
 	idle     chan struct{} // closed when open drops to 0 while closing
 	dice     *rand.Rand    // for jitter
+	seed     uint64        // for that of reads
 
 	gather   gather
 	entropy  sync.Mutex // serialises reads of opts.Entropy
@@ -95,6 +96,7 @@ func New(drv driver.DB, o *Options) (*DB, error) {
 		return nil, fmt.Errorf("seed the store: %w", err)
 	}
 	db.mx, db.dice = mx, rand.New(rand.NewChaCha8(seed))
+	db.seed = db.dice.Uint64()
 	db.alert = newCritical(&db.opts, mx.critical)
 	db.owner = make(map[*turn]*attempt)
 	db.gather = gather{drv: drv, most: db.info.Readers, timeout: db.opts.Timeout}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -24,7 +25,7 @@ func (db *DB) pauseLocked(a *attempt) {
 	if a.Lane == Urgent {
 		longest = min(longest, urgentPause)
 	}
-	p := pause{time.Now().Add(db.jitterLocked(longest)), a}
+	p := pause{time.Now().Add(jitter(db.dice, longest)), a}
 	i, _ := slices.BinarySearchFunc(db.paused, p, pause.compare)
 	db.paused = slices.Insert(db.paused, i, p)
 	if i == 0 {
@@ -45,9 +46,9 @@ func (db *DB) alarmLocked() {
 	db.alarm.Reset(d)
 }
 
-// jitterLocked returns a pause between half and the whole of the longest.
-func (db *DB) jitterLocked(longest time.Duration) time.Duration {
-	return longest/2 + time.Duration(db.dice.Int64N(int64(longest/2)+1))
+// jitter returns a pause between half and the whole of the longest.
+func jitter(dice *rand.Rand, longest time.Duration) time.Duration {
+	return longest/2 + time.Duration(dice.Int64N(int64(longest/2)+1))
 }
 
 // resume puts what has paused long enough back at the head of its lane.

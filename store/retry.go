@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
@@ -21,10 +22,7 @@ func retry[T any](ctx context.Context, db *DB, read func(context.Context) (T, er
 		}
 		if ctx.Err() == nil {
 			db.mx.retries.Inc()
-			db.mu.Lock()
-			pause := db.jitterLocked(db.opts.pause(n))
-			db.mu.Unlock()
-			if db.sleep(ctx, pause) == nil {
+			if db.sleep(ctx, db.pauseOfRead(n)) == nil {
 				continue
 			}
 		}
@@ -37,6 +35,15 @@ func retry[T any](ctx context.Context, db *DB, read func(context.Context) (T, er
 		}
 		return v, err
 	}
+}
+
+// pauseOfRead returns the pause after so many failed calls, between half and the whole of
+// the longest. It hangs on the moment and on nothing that others draw: so those who have
+// read the same at one time go on at one time, whoever of them comes first, and their
+// reads can share a call again.
+func (db *DB) pauseOfRead(failures int) time.Duration {
+	dice := rand.New(rand.NewPCG(db.seed, uint64(time.Now().UnixNano())))
+	return jitter(dice, db.opts.pause(failures))
 }
 
 // readOnce makes one call within the budget, which ends with the DB at the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -350,4 +351,36 @@ func TestLostAnswer(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Who of two readers draws first is the scheduler's choice, and must not matter.
+func TestReadsThatFailedAtOnceGoOnAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		bubble(t, nil, func(e *env) {
+			var mu sync.Mutex
+			began, at := time.Now(), make(map[time.Duration]int)
+			e.drv.Use(func(c *faulty.Call) faulty.Fault {
+				mu.Lock()
+				defer mu.Unlock()
+				at[time.Since(began)]++
+				if len(at) < 4 {
+					return faulty.Fault{Err: faulty.ErrDown}
+				}
+				return faulty.Fault{}
+			})
+			var all sync.WaitGroup
+			for range 3 {
+				all.Go(func() {
+					if _, err := e.db.Read(e.ctx, "player/1"); err != nil {
+						e.Errorf("Read: %v", err)
+					}
+				})
+			}
+			all.Wait()
+			if len(at) != 4 {
+				e.Errorf("3 readers of one key called at %v, want 4 moments for all", at)
+			}
+		})
+	}
 }
