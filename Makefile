@@ -30,7 +30,7 @@ sim:
 	HOLDFAST_SEEDS=$(SEEDS) $(GO) test -timeout 0 -run TestSeeds -v ./internal/sim
 
 soak: sim fuzz
-	HOLDFAST_SOAK=1 $(GO) test -timeout 0 -count 1 -v ./cmd/holdfast ./internal/bazaar ./internal/demo ./internal/outage ./session ./profile ./trade ./replica ./store ./sqlite ./postgres
+	HOLDFAST_SOAK=1 $(GO) test -timeout 0 -count 1 -v ./cmd/holdfast ./internal/bazaar ./internal/demo ./internal/outage ./session ./profile ./trade ./replica ./sqlite ./postgres
 
 fuzz:
 	@for p in $$($(GO) list ./...); do \
