@@ -16,10 +16,13 @@ type viewers struct {
 	ctx     context.Context
 	clients []*replica.Client
 
-	mu    sync.Mutex // guards took
+	mu    sync.Mutex // guards what follows
 	took  []time.Duration
-	noted bool
+	first chan struct{} // closed with the first that is noted; nil: nothing is noted
 }
+
+// firstWithin is how long the first change may take.
+const firstWithin = time.Minute
 
 // watch connects clients as it is told, and says how long changes took to reach them.
 func (o *WorkerOptions) watch(ctx context.Context) error {
@@ -57,18 +60,26 @@ func (v *viewers) updated(value json.RawMessage) {
 	at, err := strconv.ParseInt(string(value), 10, 64)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err == nil && v.noted {
-		v.took = append(v.took, now.Sub(time.Unix(0, at)))
+	if err != nil || v.first == nil {
+		return
+	}
+	if v.took = append(v.took, now.Sub(time.Unix(0, at))); len(v.took) == 1 {
+		close(v.first)
 	}
 }
 
 func (v *viewers) begin() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.noted, v.took = true, nil
+	v.first, v.took = make(chan struct{}), nil
 }
 
 func (v *viewers) report() (answer, error) {
+	select {
+	case <-v.first:
+	case <-v.ctx.Done():
+	case <-time.After(firstWithin):
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i, c := range v.clients {
