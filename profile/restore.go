@@ -299,7 +299,7 @@ func (r *restoring) readParked(ctx context.Context, p *Profile) {
 	apart, err := slotApart(p.openDocument(), r.old, p.schema)
 	p.closeDocument()
 	p.end()
-	if err != nil || apart == nil || apart.id == "" {
+	if err != nil || apart == nil || !apart.kept {
 		return
 	}
 	if r.stamp, err = p.stampOf(apart.id); err != nil || r.stamp == 0 {
@@ -388,15 +388,15 @@ func restoreInto(tx *Tx, r *restoring) (changed int, err error) {
 // there, and returns how many of its fields it has changed. One that the player has
 // deleted gets it too, for as long as it can be undeleted. One that is gone stays gone.
 func (r *restoring) restoreParked(tx *Tx, apart *apartSlot) (changed int, err error) {
+	if !apart.kept {
+		return 0, nil
+	}
 	b, err := tx.slotBook()
 	if err != nil {
 		return 0, err
 	}
 	s := b.index.slot(apart.id)
-	if s == nil {
-		return 0, nil
-	}
-	fields, err := apart.of(r.old, tx.p.srv.limits())
+	fields, err := fieldsOf(r.old, apart.fields, tx.p.srv.limits())
 	if err == nil {
 		err = tx.p.fits(fields)
 	}
@@ -423,6 +423,7 @@ func (p *Profile) slotErr(id string, err error) error {
 // fields must not come into another one's.
 type apartSlot struct {
 	id     string   // empty: none was loaded
+	kept   bool     // it is there now, or can be undeleted
 	fields []string // that are per slot, now or then
 }
 
@@ -444,18 +445,8 @@ func slotApart(now, old *document.Document, s *Schema) (*apartSlot, error) {
 	if apart.id == x.loaded {
 		return nil, nil
 	}
+	apart.kept = x.slot(apart.id) != nil
 	return apart, nil
-}
-
-// of returns the slot's fields in a document.
-func (a *apartSlot) of(d *document.Document, l *document.Limits) (*document.Document, error) {
-	fields, err := document.Parse([]byte("{}"), l)
-	for _, name := range a.fields {
-		if value, ok := d.Get(document.Field(name)); ok && err == nil {
-			_, err = fields.Set(document.Field(name), value)
-		}
-	}
-	return fields, err
 }
 
 // PlanRestore returns what a restore would change of a document, migrations aside: to
@@ -471,11 +462,8 @@ func PlanRestore(now, old *document.Document) (delta document.Delta, parked stri
 	if err != nil {
 		return nil, "", err
 	}
-	if apart != nil {
-		x, err := readSlots(now, nil)
-		if err == nil && x.slot(apart.id) != nil {
-			parked = apart.id
-		}
+	if apart != nil && apart.kept {
+		parked = apart.id
 	}
 	return document.Diff(now, target), parked, nil
 }

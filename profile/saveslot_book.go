@@ -52,9 +52,14 @@ func (b *slotBook) forget() { b.index.loaded, b.index.next, b.index.slots = "", 
 
 // current returns the fields of the loaded slot.
 func (b *slotBook) current() (*document.Document, error) {
-	fields, err := document.Parse([]byte("{}"), b.limits)
-	for _, name := range append([]string{slotSchemaPath.Field}, b.index.rules.Fields...) {
-		if value, ok := b.doc.Get(document.Field(name)); ok && err == nil {
+	return fieldsOf(b.doc, append([]string{slotSchemaPath.Field}, b.index.rules.Fields...), b.limits)
+}
+
+// fieldsOf returns a document of some fields of another one.
+func fieldsOf(d *document.Document, names []string, l *document.Limits) (*document.Document, error) {
+	fields, err := document.Parse([]byte("{}"), l)
+	for _, name := range names {
+		if value, ok := d.Get(document.Field(name)); ok && err == nil {
 			_, err = fields.Set(document.Field(name), value)
 		}
 	}
