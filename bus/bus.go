@@ -171,7 +171,7 @@ func (b *Bus) Close() error {
 	b.kept.close()
 	err := b.line.Close()
 	b.jobs.rest()
-	b.mx.unregister()
+	b.mx.set.Unregister()
 	if err != nil {
 		return fmt.Errorf("close bus: %w", err)
 	}

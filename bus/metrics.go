@@ -2,16 +2,15 @@ package bus
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/holdfast-games/holdfast/internal/registry"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics are the collectors of one Bus.
 type metrics struct {
-	registry  prometheus.Registerer
-	all       []prometheus.Collector
+	set       *registry.Set
 	published prometheus.Counter
 	received  prometheus.Counter
 	sent      prometheus.Counter
@@ -28,7 +27,7 @@ type metrics struct {
 }
 
 func newMetrics(r prometheus.Registerer, out *outbox) (*metrics, error) {
-	m := &metrics{registry: r}
+	m := &metrics{}
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
@@ -55,34 +54,10 @@ func newMetrics(r prometheus.Registerer, out *outbox) (*metrics, error) {
 	queue := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "holdfast_bus_queue_bytes", Help: "Bytes that wait to be sent.",
 	}, func() float64 { return float64(out.waiting()) })
-	m.all = []prometheus.Collector{
-		m.published, m.received, m.sent, m.heard, m.retries, m.dropped, m.refused, m.repeated,
-		m.missed, m.fetches, m.requests, m.up, m.losses, queue,
-	}
-	return m, m.register()
-}
-
-func (m *metrics) register() error {
-	if m.registry == nil {
-		return nil
-	}
-	for i, c := range m.all {
-		if err := m.registry.Register(c); err != nil {
-			m.all = m.all[:i]
-			m.unregister()
-			return fmt.Errorf("register the metrics of the bus: %w", err)
-		}
-	}
-	return nil
-}
-
-func (m *metrics) unregister() {
-	if m.registry == nil {
-		return
-	}
-	for _, c := range m.all {
-		m.registry.Unregister(c)
-	}
+	set, err := registry.Register(r, "the bus",
+		m.published, m.received, m.sent, m.heard, m.retries, m.dropped, m.refused, m.repeated, m.missed, m.fetches, m.requests, m.up, m.losses, queue)
+	m.set = set
+	return m, err
 }
 
 func (m *metrics) answered(began time.Time, err error) {

@@ -3,17 +3,17 @@ package profile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/holdfast-games/holdfast/internal/registry"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics are the collectors of one Server.
 type metrics struct {
-	registry prometheus.Registerer
+	set      *registry.Set
 	loaded   prometheus.Gauge
 	grown    *prometheus.GaugeVec     // by the step that was reached
 	loads    *prometheus.HistogramVec // by outcome
@@ -25,7 +25,7 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		registry: r, byID: newByIDMetrics(),
+		byID: newByIDMetrics(),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_profile_loaded",
 			Help: "Profiles in memory, errored ones included.",
@@ -56,32 +56,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, step := range growthSteps {
 		m.grown.WithLabelValues(strconv.Itoa(step)) // so that each is shown as 0
 	}
-	if r == nil {
-		return m, nil
-	}
-	for i, c := range m.all() {
-		if err := r.Register(c); err != nil {
-			for _, done := range m.all()[:i] {
-				r.Unregister(done)
-			}
-			return nil, fmt.Errorf("register the profiles' metrics: %w", err)
-		}
-	}
-	return m, nil
-}
-
-func (m *metrics) all() []prometheus.Collector {
-	all := []prometheus.Collector{m.loaded, m.grown, m.loads, m.refused, m.frozen, m.messages}
-	return append(all, m.byID.all()...)
-}
-
-func (m *metrics) unregister() {
-	if m.registry == nil {
-		return
-	}
-	for _, c := range m.all() {
-		m.registry.Unregister(c)
-	}
+	var err error
+	all := append(m.byID.all(), m.loaded, m.grown, m.loads, m.refused, m.frozen, m.messages)
+	m.set, err = registry.Register(r, "the profiles", all...)
+	return m, err
 }
 
 // grewBy counts a profile under the steps between two levels of its size, or takes it

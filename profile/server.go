@@ -92,7 +92,7 @@ func Open(ctx context.Context, db *store.DB, schema *Schema, o *Options) (*Serve
 	so := opts.Session
 	so.HandOver, so.Rung, so.Answer = c.handOver, c.rung, c.answer
 	if c.ss, err = session.Open(ctx, db, &so); err != nil {
-		c.mx.unregister()
+		c.mx.set.Unregister()
 		return nil, fmt.Errorf("open profiles: %w", err)
 	}
 	if worst := db.WorstCase(); opts.Autosave > 0 && (worst < 0 || worst > opts.Autosave) {
@@ -278,7 +278,7 @@ func (srv *Server) Close(ctx context.Context) ([]session.Result, error) {
 	}
 	srv.stop()
 	srv.whenIdle(ctx)
-	srv.mx.unregister()
+	srv.mx.set.Unregister()
 	if err != nil && !errors.Is(err, session.ErrClosed) {
 		return results, fmt.Errorf("close profiles: %w", err)
 	}

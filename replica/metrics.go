@@ -1,15 +1,13 @@
 package replica
 
 import (
-	"fmt"
-
+	"github.com/holdfast-games/holdfast/internal/registry"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics are the collectors of one Server, and of its Handlers.
 type metrics struct {
-	registry    prometheus.Registerer
-	all         []prometheus.Collector
+	set         *registry.Set
 	watchers    prometheus.Gauge
 	connections prometheus.Gauge
 	frames      *prometheus.CounterVec // by type
@@ -35,7 +33,7 @@ const (
 )
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
-	m := &metrics{registry: r}
+	m := &metrics{}
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
@@ -55,31 +53,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, why := range []string{stateNew, stateGone, stateBehind} {
 		m.states.WithLabelValues(why) // so that each is shown as 0
 	}
-	m.all = []prometheus.Collector{m.watchers, m.connections, m.frames, m.bytes, m.states, m.refused}
-	return m, m.register()
-}
-
-func (m *metrics) register() error {
-	if m.registry == nil {
-		return nil
-	}
-	for i, c := range m.all {
-		if err := m.registry.Register(c); err != nil {
-			m.all = m.all[:i]
-			m.unregister()
-			return fmt.Errorf("register the metrics of replication: %w", err)
-		}
-	}
-	return nil
-}
-
-func (m *metrics) unregister() {
-	if m.registry == nil {
-		return
-	}
-	for _, c := range m.all {
-		m.registry.Unregister(c)
-	}
+	set, err := registry.Register(r, "replication",
+		m.watchers, m.connections, m.frames, m.bytes, m.states, m.refused)
+	m.set = set
+	return m, err
 }
 
 // sent counts a frame that a client has been sent.

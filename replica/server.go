@@ -123,7 +123,7 @@ func (s *Server) Close() {
 	s.flush()
 	s.pool.wait()
 	if !again { // by then the names may be those of another server
-		s.metrics.unregister()
+		s.metrics.set.Unregister()
 	}
 }
 

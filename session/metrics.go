@@ -2,17 +2,16 @@ package session
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/holdfast-games/holdfast/internal/registry"
 	"github.com/holdfast-games/holdfast/store"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // metrics are the collectors of one Server.
 type metrics struct {
-	registry      prometheus.Registerer
-	all           []prometheus.Collector
+	set           *registry.Set
 	saves         *prometheus.CounterVec // by cause and outcome
 	saveSeconds   prometheus.Histogram
 	appendSeconds prometheus.Histogram
@@ -29,7 +28,7 @@ type metrics struct {
 var seconds = prometheus.ExponentialBuckets(0.0001, 2.5, 14)
 
 func newMetrics(r prometheus.Registerer, srv *Server) (*metrics, error) {
-	m := &metrics{registry: r}
+	m := &metrics{}
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
@@ -64,30 +63,13 @@ func newMetrics(r prometheus.Registerer, srv *Server) (*metrics, error) {
 	journalAge := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "holdfast_session_unappended_age_seconds", Help: "Age of the oldest change that is in no journal: what a crash would lose.",
 	}, func() float64 { return srv.UnappendedAge().Seconds() })
-	m.all = []prometheus.Collector{
+	all := []prometheus.Collector{
 		m.saves, m.openSeconds, m.saveSeconds, m.appendSeconds, m.handOver, m.journalBytes,
 		m.suspended, m.lost, m.seals, m.settled, m.erased, open, age, journalAge,
 	}
-	if r == nil {
-		return m, nil
-	}
-	for i, c := range m.all {
-		if err := r.Register(c); err != nil {
-			m.all = m.all[:i]
-			m.unregister()
-			return nil, fmt.Errorf("register the server's metrics: %w", err)
-		}
-	}
-	return m, nil
-}
-
-func (m *metrics) unregister() {
-	if m.registry == nil {
-		return
-	}
-	for _, c := range m.all {
-		m.registry.Unregister(c)
-	}
+	var err error
+	m.set, err = registry.Register(r, "the server", all...)
+	return m, err
 }
 
 func (m *metrics) saved(sv *saving, took time.Duration, err error) {

@@ -100,7 +100,7 @@ func Open(ctx context.Context, db *store.DB, o *Options) (*Server, error) {
 		srv.stop()
 		srv.rest()
 		srv.abandon()
-		srv.mx.unregister()
+		srv.mx.set.Unregister()
 		return nil, err
 	}
 	srv.work(srv.watch)
@@ -385,7 +385,7 @@ func (srv *Server) Close(ctx context.Context) ([]Result, error) {
 	if late != l { // it was being taken when Close began
 		srv.abandon()
 	}
-	srv.mx.unregister()
+	srv.mx.set.Unregister()
 	close(srv.closed)
 	return results, err
 }
