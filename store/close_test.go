@@ -255,3 +255,17 @@ func TestNewRefuses(t *testing.T) {
 		}
 	})
 }
+
+func TestCloseGivesTheMetricsBack(t *testing.T) {
+	t.Parallel()
+	o := &store.Options{Metrics: prometheus.NewRegistry()}
+	for range 2 {
+		db, err := store.New(mem.Open(), o)
+		if err != nil {
+			t.Fatalf("New with the same registry: %v", err)
+		}
+		if err := db.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

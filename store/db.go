@@ -214,5 +214,6 @@ func (db *DB) Close(ctx context.Context) error {
 	<-db.idle
 	db.sketches.close()
 	db.alert.close()
+	db.mx.set.Unregister()
 	return db.drv.Close()
 }

@@ -2,15 +2,17 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast-games/holdfast/internal/registry"
 )
 
 // metrics are the collectors of one DB.
 type metrics struct {
+	set      *registry.Set
 	attempts *prometheus.CounterVec // by lane and outcome
 	calls    *prometheus.HistogramVec
 	batches  prometheus.Histogram
@@ -51,15 +53,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for lane := range Lane(lanes) {
 		m.queue[lane] = queue.WithLabelValues(lane.String())
 	}
-	if r == nil {
-		return m, nil
-	}
-	for _, c := range []prometheus.Collector{m.attempts, m.calls, m.batches, m.retries, m.critical, queue} {
-		if err := r.Register(c); err != nil {
-			return nil, fmt.Errorf("register the store's metrics: %w", err)
-		}
-	}
-	return m, nil
+	var err error
+	m.set, err = registry.Register(r, "the store", m.attempts, m.calls, m.batches, m.retries, m.critical, queue)
+	return m, err
 }
 
 func (m *metrics) settled(a *attempt, err error) {

@@ -29,7 +29,7 @@ var below = map[string][]string{
 	"bus/natsbus":                {"bus"},
 	"bus/pgbus":                  {"bus"},
 	"document":                   {},
-	"store":                      {"driver"},
+	"store":                      {"driver", "internal/registry"},
 	"session":                    {"driver", "store", "bus", "document", "internal/registry"},
 	"audit":                      {"driver", "store", "document", "session"},
 	"profile":                    {"driver", "store", "bus", "document", "session", "audit", "internal/registry"},
