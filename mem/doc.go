@@ -9,8 +9,8 @@
 //
 // Its clock is time.Now, so that a test inside a testing/synctest bubble moves
 // it by sleeping. Open it inside the bubble. Only mutexes are ever waited for,
-// and briefly. The clock has no boot: Moment.Boot is empty, and Tick counts
-// from the Unix epoch, evenly from Open on.
+// and briefly. The clock has no boot: Moment.Boot is empty. Wall and Tick go on
+// evenly from Open on, also when the machine's clock is set.
 //
 // # Determinism
 //

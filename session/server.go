@@ -78,6 +78,7 @@ func Open(ctx context.Context, db *store.DB, o *Options) (*Server, error) {
 		opens: make(map[string]*opening), seen: make(map[string]sighting),
 		settling: make(map[driver.Version]*settling), bell: make(chan struct{}, 1),
 		calls: calls{waiting: make(map[uint64]chan call)},
+		wall:  wallClock{began: time.Now()},
 	}
 	srv.ctx, srv.stop = context.WithCancel(context.Background())
 	if srv.mx, err = newMetrics(opts.Metrics, srv); err != nil {
