@@ -390,3 +390,20 @@ func TestRunRefuses(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// What was saved within a millisecond after the moment is not of before it.
+func TestMomentIsExact(t *testing.T) {
+	bubble(t, func(w *world) {
+		srv := w.server("a", player)
+		w.play(srv, "steve", 5, true)
+		time.Sleep(600 * time.Microsecond)
+		plan := rollback.Plan{Before: srv.Session().Now(), Reason: "exploit"}
+		time.Sleep(100 * time.Microsecond)
+		w.play(srv, "steve", 1_000_000, true)
+		time.Sleep(time.Second)
+		report, err := rollback.Run(w.ctx, srv, "exploit", plan, nil)
+		if err != nil || report.Count[rollback.Restored] != 1 || w.coins(srv)["steve"] != 5 {
+			t.Errorf("Run = %v, %v and steve has %d; want him restored to 5", report.Count, err, w.coins(srv)["steve"])
+		}
+	})
+}

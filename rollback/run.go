@@ -97,7 +97,7 @@ func newRun(srv *profile.Server, p Plan, o *Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Before = p.Before.UTC().Round(time.Millisecond)
+	p.Before = p.Before.UTC().Truncate(time.Microsecond) // what every database tells apart; never later
 	if err := p.check(srv.Session().Now()); err != nil {
 		return nil, err
 	}
