@@ -152,6 +152,9 @@ func everything(w *world) {
 	if _, err := w.book.Grant(ctx, receipt.Purchase{ID: "shop:1", Product: "gems", Player: "42", Payer: "pays"}); err != nil {
 		w.Fatal(err)
 	}
+	if err := p.Save(ctx); err != nil { // the purchase's record goes with it
+		w.Fatal(err)
+	}
 	if _, err := w.srv.Send(ctx, "42", profile.Message{ID: "m1", Topic: "news", Body: json.RawMessage(`{"text":"hello"}`)}, nil); err != nil {
 		w.Fatal(err)
 	}
