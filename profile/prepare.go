@@ -81,6 +81,9 @@ func (p *Profile) prepare(ctx context.Context, t *todo) error {
 		}
 		why = strings.TrimPrefix(why+"; migrated by "+names(due), "; ")
 	}
+	if err := p.schema.noteSlots(draft, p.srv.slotTime()); err != nil {
+		return fmt.Errorf("load %v: %s: %w", p.key, why, err)
+	}
 	if err := p.loadSlots(d); err != nil {
 		if t.imports {
 			return &ImportError{Key: p.key, Data: true, Err: err}

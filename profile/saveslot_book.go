@@ -37,16 +37,6 @@ func (b *slotBook) plan() (document.Delta, error) {
 	return append(delta, b.fields...), err
 }
 
-// adopt makes a first index what the book has found to hold without one.
-func (b *slotBook) adopt() {
-	if b.index.stored {
-		return
-	}
-	for _, s := range b.index.slots {
-		s.Created = b.now
-	}
-}
-
 // forget makes a player who is new have no slot yet.
 func (b *slotBook) forget() { b.index.loaded, b.index.next, b.index.slots = "", 1, nil }
 

@@ -203,6 +203,16 @@ func (x *slotIndex) find(id string) (*storedSlot, error) {
 	return s, nil
 }
 
+// adopt makes a first index what was found to hold without one.
+func (x *slotIndex) adopt(now time.Time) {
+	if x.stored {
+		return
+	}
+	for _, s := range x.slots {
+		s.Created = now
+	}
+}
+
 // living returns how many slots there are that are not deleted.
 func (x *slotIndex) living() (n int) {
 	for _, s := range x.slots {

@@ -3,6 +3,7 @@ package profile
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
@@ -52,6 +53,38 @@ func (tx *Tx) admitSlot(f *field, element string) error {
 	return nil
 }
 
+// noteSlots is admitSlot for what an import or migrations have made: a server of an
+// older version would leave a field behind that it does not know to be per slot.
+func (s *Schema) noteSlots(d *Draft, now time.Time) error {
+	st, err := readSlotState(d.doc, s)
+	if st == nil || err != nil || st.whole || !d.changesSlot(s) {
+		return err
+	}
+	x, err := readSlots(d.doc, s)
+	if err != nil {
+		return err
+	}
+	x.rules = x.rules.with(s)
+	x.adopt(now)
+	limits := d.doc.Limits()
+	delta, err := x.changes(d.doc, &limits)
+	if err != nil {
+		return err
+	}
+	d.note(slotsField)
+	return d.doc.Apply(delta)
+}
+
+// changesSlot reports whether a field was written that the schema says is per slot.
+func (d *Draft) changesSlot(s *Schema) bool {
+	for name := range d.before {
+		if f := s.Field(name); f != nil && f.common().PerSlot() {
+			return true
+		}
+	}
+	return false
+}
+
 // slotBook returns a book for the update, with the rules of the profile's schema. It
 // is ErrNoSlots if the profile has no slots.
 func (tx *Tx) slotBook() (*slotBook, error) {
@@ -69,7 +102,7 @@ func (tx *Tx) slotBook() (*slotBook, error) {
 	if p.s != nil {
 		b.birth = p.s.Birth()
 	}
-	b.adopt()
+	x.adopt(b.now)
 	return b, nil
 }
 

@@ -683,6 +683,36 @@ func TestSaveSlotsOfServersWithOtherSchemas(t *testing.T) {
 			}
 		})
 	})
+	t.Run("AnOldServerParksWhatANewOneHasMigrated", func(t *testing.T) {
+		for name, before := range map[string]func(w *world, p *profile.Profile){
+			"WithoutAnIndex": func(*world, *profile.Profile) {},
+			"WithAnIndex":    func(w *world, p *profile.Profile) { w.create(p, "Two", false) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(w *world) {
+					old := w.heroes("old")
+					p := w.load(old, "1")
+					before(w, p)
+					w.close(p)
+					b := w.serverOn("new", open{w.db}, newer.Migrate(profile.Migration{Name: "mana", Compatible: true, PerSlot: true, Run: func(d *profile.Draft) error {
+						return d.Set("mana", 55)
+					}}), nil)
+					w.close(w.load(b, "1"))
+					q := w.load(old, "1")
+					two := w.create(q, "Another", true)
+					if strings.Contains(dump(q), `"mana":`) {
+						t.Errorf("what was migrated stayed behind: %s", dump(q))
+					}
+					w.close(q)
+					p = w.with(b, "1", two)
+					w.ok(p.SwitchSlot(w.ctx, "1"))
+					if mana.Get(p) != 55 {
+						t.Errorf("mana of the first slot = %d, want 55", mana.Get(p))
+					}
+				})
+			})
+		}
+	})
 	t.Run("AFieldThatIsPerSlotElsewhereIsSoHere", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			p := w.with(w.heroes("a"), "1", "1")
