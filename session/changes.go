@@ -190,8 +190,10 @@ type changes struct {
 	reasons reasons
 	keep    bool     // the version with them is to be kept
 	group   *changes // the group's first, by following; nil: this one
+	linked  bool     // it is not alone in its group; the session's lock guards it
 	bytes   int      // of its record
-	settled bool     // appended, or never will be
+	settled bool     // on disk, or never will be
+	saved   bool     // on disk with a final save, which was faster than the append
 	err     error    // why it never will be
 	waiters []func(error)
 }

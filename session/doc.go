@@ -86,7 +86,11 @@
 //
 // Write-ahead rule: what is saved to a root is the state up to the last
 // answered append, never a change that is in memory only. So a save never shows
-// half of a group.
+// half of a group. One save goes further: the final one, whose session nobody
+// changes any more, also holds what was changed last, if that is one group with
+// nobody else's and there are no followers to be told. It is appended in its time all
+// the same, unless the save comes first: so a hand-over waits for one commit, and a
+// save that takes long makes no crash cost more.
 //
 // After a crash, whoever takes the lock over reads the root, then the records
 // of the lock's session with numbers above the position, applies them, and
@@ -149,8 +153,9 @@
 //	opening ──▶ open ──▶ closing ──▶ closed     final save and unlock, one commit
 //	              └────────┴───────▶ lost
 //
-// [Session.Close] appends, saves and unlocks, in that order; until the database
-// has answered, the lock stays and the data stay in memory. A session is lost
+// [Session.Close] saves and unlocks in one commit, after the append of what hangs
+// together with other sessions; until the database has answered, the lock stays and
+// the data stay in memory. A session is lost
 // when its lease was sealed, its session was revoked, or a group that it is part
 // of could not be appended because another of its sessions was revoked: its
 // memory then holds what never happened. A lost session reports what it held

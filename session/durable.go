@@ -27,8 +27,7 @@ func (s *Session) OnDurable(fn func(Durable)) {
 	s.durable.Store(&fn)
 }
 
-// tellDurable tells that changes have been appended. They have turned, and do
-// not change any more.
+// tellDurable tells that changes are on disk. They do not change any more.
 func (c *changes) tellDurable() {
 	if fn := c.s.durable.Load(); fn != nil {
 		(*fn)(Durable{c.before, c.after, c.ledger.now})
@@ -42,7 +41,7 @@ func (s *Session) tellLazyLocked(sv *saving) {
 	if fn == nil || sv.lazy.empty() {
 		return
 	}
-	revision := s.heldRevisionLocked()
+	revision := s.revisionLocked(s.pending)
 	if s.turned != nil {
 		revision = s.turned.before
 	}

@@ -323,12 +323,12 @@ func (f *Frozen) stillValue() ([]byte, error) {
 	if s.state == stateLost || s.frozen != f {
 		return nil, f.overLocked()
 	}
-	position, ok := s.positionLocked()
+	position, ok := s.positionLocked(s.pending)
 	if !ok {
 		return nil, fmt.Errorf("%w: it was changed before it was settled", driver.ErrInvalid)
 	}
 	value, err := s.head.append(nil, position, s.revision, s.rows)
-	return append(s.dataLocked(value), '}'), err
+	return append(s.dataLocked(value, s.pending), '}'), err
 }
 
 // overLocked is why the session is not held still any more.

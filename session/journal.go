@@ -67,11 +67,12 @@ func (s *Session) changesLocked() *changes {
 	return c
 }
 
-// link makes two changes of this turn one group.
+// link makes two changes of this turn one group. The caller holds both sessions' locks.
 func (l *lease) link(a, b *changes) {
 	l.page.Lock()
 	a.join(b)
 	l.page.Unlock()
+	a.linked, b.linked = true, true
 }
 
 // turnPage ends the current turn and returns its changes, group by group, in
@@ -87,6 +88,9 @@ func (l *lease) turnPage() [][]*changes {
 	var groups [][]*changes
 	at := make(map[*changes]int, len(all))
 	for _, c := range all {
+		if c.saved {
+			continue
+		}
 		first := c.first()
 		i, ok := at[first]
 		if !ok {
@@ -275,10 +279,10 @@ func (l *lease) appended(a *appending) {
 		}
 		l.srv.mx.appendSeconds.Observe(time.Since(a.sent).Seconds())
 	}
+	a.records = slices.DeleteFunc(a.records, func(c *changes) bool { return c.saved })
 	var waiters []func(error)
 	for _, c := range a.records {
-		waiters = append(waiters, c.waiters...)
-		c.settled, c.waiters = true, nil
+		waiters = append(waiters, c.settleLocked()...)
 		l.unsaved.note(c.s, a.first)
 	}
 	for _, w := range a.wholes {
@@ -516,6 +520,13 @@ func (l *lease) wait(c *changes, fn func(error)) {
 	c.waiters = append(c.waiters, fn)
 	l.mu.Unlock()
 	l.begin(false)
+}
+
+// settleLocked notes that changes are on disk and returns who waits for that.
+func (c *changes) settleLocked() (waiters []func(error)) {
+	waiters, c.waiters = c.waiters, nil
+	c.settled = true
+	return waiters
 }
 
 // settle tells those who wait for changes that they will never be appended.

@@ -9,14 +9,14 @@ import "github.com/holdfast-games/holdfast/document"
 
 // parkLazyLocked leaves the lazy changes to a save that holds them. What the
 // save takes back because of a later change of the same field stays.
-func (s *Session) parkLazyLocked(sv *saving) {
-	if s.pending == nil {
+func (s *Session) parkLazyLocked(sv *saving, ahead *changes) {
+	if ahead == nil {
 		sv.lazy, s.lazy = s.lazy, ledger{}
 		return
 	}
 	var stay ledger
 	for _, c := range s.lazy.now {
-		if touches(s.pending.ledger.was, c.Path.Field) {
+		if touches(ahead.ledger.was, c.Path.Field) {
 			stay.note(c.Path, nil, c.Value)
 		} else {
 			sv.lazy.note(c.Path, nil, c.Value)

@@ -154,14 +154,14 @@ func (r *root) follow(key string, d *document.Document) (writes []driver.Write, 
 	return writes, nil
 }
 
-// followLocked is follow for a snapshot that is taken now: the fields are those of
-// the journal's last turn, as in dataLocked.
-func (s *Session) followLocked() (rows, []driver.Write) {
+// followLocked is follow for a snapshot: the fields are those before the changes that
+// are ahead, as in dataLocked.
+func (s *Session) followLocked(ahead *changes) (rows, []driver.Write) {
 	return s.rows.follow(s.key, s.ranked, func(field string) []byte {
 		p := document.Field(field)
 		v, _ := s.doc.Get(p)
-		if s.pending != nil {
-			v = s.pending.ledger.revert(p, v)
+		if ahead != nil {
+			v = ahead.ledger.revert(p, v)
 		}
 		return v
 	})

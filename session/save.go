@@ -26,6 +26,7 @@ type saving struct {
 	rows    rows // as it leaves them
 	reasons reasons
 	keep    bool
+	last    *changes // that it holds and the journal perhaps does not, with what goes with them
 	attempt store.Attempt
 	waiters []func(error)
 }
@@ -138,19 +139,20 @@ func (s *Session) trySaveLocked(saves []store.Attempt) []store.Attempt {
 		return saves
 	}
 	final := s.state == stateClosing
-	if final && (s.pending != nil || s.tellingLocked()) {
+	ahead := s.aheadLocked()
+	if final && (ahead != nil || s.tellingLocked()) {
 		return saves
 	}
 	ready := slices.ContainsFunc(s.waiters, s.ready)
 	if !final && !ready && s.want == "" {
 		return saves
 	}
-	position, ok := s.positionLocked()
+	position, ok := s.positionLocked(ahead)
 	if !ok {
 		return saves
 	}
 	s.alongLocked()
-	at, err := s.snapshotLocked(final, position)
+	at, err := s.snapshotLocked(final, position, ahead)
 	if err != nil {
 		s.srv.opts.Logger.Error("save could not be built", "key", s.rootKey, "err", err)
 		s.reopenLocked(err)
@@ -175,16 +177,28 @@ func (s *Session) reopenLocked(err error) {
 	})
 }
 
+// aheadLocked returns the changes that a save which begins now leaves out, as the
+// journal does not hold them yet; nil if there are none. A final save holds the last
+// changes as well, unless they are one group with another session's, of which it would
+// show half, or have to be told to followers: they are on disk with the save or with
+// their append, whichever comes first.
+func (s *Session) aheadLocked() *changes {
+	if c := s.pending; c != nil && (s.state != stateClosing || c.linked || s.lease.feed > 0) {
+		return c
+	}
+	return nil
+}
+
 // positionLocked returns the position of a snapshot that is taken now: the last
-// answered append. It reports false if changes of the session have turned and
-// are not answered. Both are seen at one moment, in which the journal cannot
+// answered append. It reports false if changes that the snapshot leaves out have
+// turned and are not answered. Both are seen at one moment, in which the journal cannot
 // turn: else an append could come in between that the position would claim and
 // the data lack.
-func (s *Session) positionLocked() (position uint64, ok bool) {
+func (s *Session) positionLocked(ahead *changes) (position uint64, ok bool) {
 	l := s.lease
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.pending != nil && s.pending.turn != l.turn {
+	if ahead != nil && ahead.turn != l.turn {
 		return 0, false
 	}
 	s.next = 0
@@ -192,22 +206,26 @@ func (s *Session) positionLocked() (position uint64, ok bool) {
 }
 
 // ready reports whether a save that begins now serves a waiter.
-func (s *Session) ready(w saveWaiter) bool { return w.after == nil || w.after != s.pending }
+func (s *Session) ready(w saveWaiter) bool { return w.after == nil || w.after != s.aheadLocked() }
 
-// snapshotLocked encodes the state of the last turn as a save. An operator's
-// mark waits until what was changed with it is part of the snapshot.
-func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, error) {
+// snapshotLocked encodes the state without the changes that are ahead as a save. An
+// operator's mark waits until what was changed with it is part of the snapshot.
+func (s *Session) snapshotLocked(final bool, position uint64, ahead *changes) (store.Attempt, error) {
 	id, err := s.srv.db.NewVersion()
 	if err != nil {
 		return store.Attempt{}, err
 	}
 	sv := &saving{id: id, cause: s.causeLocked(final), final: final, began: time.Now(), since: s.since}
-	if s.pending == nil {
-		sv.marked = s.mark
+	if ahead == nil {
+		sv.marked, sv.last = s.mark, s.pending
 	}
 	var moves []driver.Write
-	sv.rows, moves = s.followLocked()
-	value, err := s.encodeLocked(sv, position)
+	sv.rows, moves = s.followLocked(ahead)
+	reasons, attached, keep := s.reasons, s.outbox, s.keep
+	if c := sv.last; c != nil {
+		reasons, attached, keep = reasons.with(c.reasons...), attached.with(c.outbox...), keep || c.keep
+	}
+	value, err := s.encodeLocked(sv, position, ahead, reasons)
 	if err != nil {
 		return store.Attempt{}, err
 	}
@@ -220,8 +238,8 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 	})
 	sv.unsaved, s.unsaved = s.unsaved, ledger{}
 	s.dirty, s.since = false, time.Time{}
-	if s.pending != nil {
-		for _, c := range s.pending.ledger.was {
+	if ahead != nil {
+		for _, c := range ahead.ledger.was {
 			s.unsaved.noteWas(c.Path, c.Value)
 		}
 		s.dirtied()
@@ -229,7 +247,7 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 	sv.outbox, s.outbox = s.outbox, nil
 	sv.reasons, s.reasons = s.reasons, nil
 	sv.keep, s.keep = s.keep, false
-	s.parkLazyLocked(sv)
+	s.parkLazyLocked(sv, ahead)
 	s.saving, s.want, s.tail = sv, "", 0
 	if sv.marked != "" {
 		s.mark = ""
@@ -238,8 +256,8 @@ func (s *Session) snapshotLocked(final bool, position uint64) (store.Attempt, er
 	if final || len(sv.waiters) > 0 || sv.cause == CauseJournal || sv.cause == CauseOutbox {
 		lane = store.Waited
 	}
-	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != "" || sv.keep}
-	batch := driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, sv.outbox, moves)}
+	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != "" || keep}
+	batch := driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, attached, moves)}
 	sv.attempt = store.Attempt{
 		Batch: batch,
 		Lane:  lane,
@@ -259,20 +277,20 @@ func (s *Session) causeLocked(final bool) Cause {
 	return s.want
 }
 
-// encodeLocked returns the root as it stood at the journal's last turn, with
-// its position.
-func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
+// encodeLocked returns the root as it stood before the changes that are ahead, with its
+// position.
+func (s *Session) encodeLocked(sv *saving, position uint64, ahead *changes, reasons reasons) ([]byte, error) {
 	dst := make([]byte, 0, s.doc.Size()+len(s.head)+rootRoom)
-	revision := s.heldRevisionLocked()
-	if !sv.final && sv.marked == "" && len(s.reasons) == 0 {
+	revision := s.revisionLocked(ahead)
+	if !sv.final && sv.marked == "" && len(reasons) == 0 {
 		dst, err := s.head.append(dst, position, revision, sv.rows)
-		return append(s.dataLocked(dst), '}'), err
+		return append(s.dataLocked(dst, ahead), '}'), err
 	}
 	r := root{Birth: s.birth, Exchange: s.exchange, Revision: revision, Rows: sv.rows, Reason: sv.marked}
 	if r.Reason == "" {
-		r.Reason = s.reasons.String()
+		r.Reason = reasons.String()
 	}
-	r.Origins = s.reasons.origins()
+	r.Origins = reasons.origins()
 	if r.Reason != "" || len(r.Origins) > 0 {
 		r.By = s.srv.opts.Name
 	}
@@ -281,23 +299,23 @@ func (s *Session) encodeLocked(sv *saving, position uint64) ([]byte, error) {
 		held.Position = position
 		r.Lock = &held
 	}
-	return r.append(dst, s.dataLocked)
+	return r.append(dst, func(dst []byte) []byte { return s.dataLocked(dst, ahead) })
 }
 
-// heldRevisionLocked returns the revision of what a snapshot holds that is
-// taken now.
-func (s *Session) heldRevisionLocked() uint64 {
-	if s.pending == nil {
+// revisionLocked returns the document's revision before the changes that are ahead.
+func (s *Session) revisionLocked(ahead *changes) uint64 {
+	if ahead == nil {
 		return s.revision
 	}
-	return s.pending.before
+	return ahead.before
 }
 
-func (s *Session) dataLocked(dst []byte) []byte {
-	if s.pending == nil {
+// dataLocked appends the document as it was before the changes that are ahead.
+func (s *Session) dataLocked(dst []byte, ahead *changes) []byte {
+	if ahead == nil {
 		return s.doc.AppendJSON(dst)
 	}
-	return s.doc.AppendBefore(dst, s.pending.ledger.was)
+	return s.doc.AppendBefore(dst, ahead.ledger.was)
 }
 
 // dirtied notes a change that is not lazy.
@@ -330,11 +348,11 @@ func (s *Session) appendWhole() {
 	if l.flight != nil && slices.ContainsFunc(l.flight.wholes, func(w whole) bool { return w.s == s }) {
 		return
 	}
-	h := held{revision: s.heldRevisionLocked(), outbox: s.outbox, reasons: s.reasons}
+	h := held{revision: s.revisionLocked(s.pending), outbox: s.outbox, reasons: s.reasons}
 	if s.saving != nil {
 		h.outbox, h.reasons = s.saving.outbox.with(h.outbox...), s.saving.reasons.with(h.reasons...)
 	}
-	l.wholes = append(l.wholes, whole{s, h, s.dataLocked(nil)})
+	l.wholes = append(l.wholes, whole{s, h, s.dataLocked(nil, s.pending)})
 	if l.flight == nil {
 		l.beginLocked(false)
 	}
@@ -361,14 +379,12 @@ func (s *Session) saved(sv *saving, err error) {
 
 // landed notes that a save is on disk.
 func (s *Session) landed(sv *saving) {
-	s.lease.mu.Lock()
-	next := s.next
-	if sv.final {
-		next = 0
-	}
-	s.lease.unsaved.saved(s, next)
-	s.lease.mu.Unlock()
 	s.mu.Lock()
+	last, waiters := s.coverLocked(sv)
+	if last != nil {
+		s.pending = nil
+		last.tellDurable()
+	}
 	s.tellLazyLocked(sv)
 	s.version, s.rows, s.saving = sv.id, sv.rows, nil
 	final := sv.final && s.state == stateClosing
@@ -381,7 +397,10 @@ func (s *Session) landed(sv *saving) {
 	saves := s.trySaveLocked(nil)
 	s.mu.Unlock()
 	s.srv.db.Go(saves...)
-	s.srv.ringAll(sv.outbox)
+	s.srv.ringAll(sv.attempt.Batch.Writes)
+	for _, fn := range waiters {
+		fn(nil)
+	}
 	s.report(sv, nil)
 	if final {
 		s.ended(nil)
@@ -390,6 +409,26 @@ func (s *Session) landed(sv *saving) {
 		fn(nil)
 	}
 	s.lease.trim()
+}
+
+// coverLocked tells the journal which of the session's records its root holds by now.
+// It returns the changes that a final save has brought there before their append was
+// answered, if any, and who waits for them.
+func (s *Session) coverLocked(sv *saving) (last *changes, waiters []func(error)) {
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	next := s.next
+	if sv.final {
+		next = 0
+	}
+	l.unsaved.saved(s, next)
+	c := sv.last
+	if c == nil || c.settled { // the append was faster after all, or the session is lost
+		return nil, nil
+	}
+	c.saved = true
+	return c, c.settleLocked()
 }
 
 // failed takes a save back that the database refused without deciding whose the

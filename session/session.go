@@ -241,8 +241,8 @@ func (s *Session) await(ctx context.Context, done <-chan error, what string) err
 	return fmt.Errorf("%s %v: %w: %w", what, s.key, store.ErrUncertain, context.Cause(ctx))
 }
 
-// Close appends what is pending, saves everything and releases the lock in one
-// commit, and returns when that is on disk. Changes are refused from now on.
+// Close saves everything and releases the lock in one commit, and returns when that
+// is on disk. What was changed together with other sessions is appended before. Changes are refused from now on.
 // If ctx ends first, Close returns and the session goes on closing. If the save
 // is refused for a reason that may be mended (driver.ErrReadOnly and the
 // like), the session is open again, nothing is released and nothing is lost. A
@@ -307,7 +307,7 @@ func (s *Session) closeLocked(fn func(error)) {
 	s.ending.Store(true)
 	s.closers = append(s.closers, fn)
 	saves := s.trySaveLocked(nil)
-	waits := s.latestLocked() != nil
+	waits := s.latestLocked() != nil && len(saves) == 0 // the final save comes after an append
 	s.mu.Unlock()
 	s.srv.db.Go(saves...)
 	if waits {

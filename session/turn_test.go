@@ -11,15 +11,15 @@ import (
 func TestPositionBelongsToTheTurn(t *testing.T) {
 	l := &lease{turn: 5, answered: 9}
 	s := &Session{lease: l, next: 4, pending: &changes{turn: 4}}
-	if position, ok := s.positionLocked(); ok {
+	if position, ok := s.positionLocked(s.pending); ok {
 		t.Errorf("position after the page turned = %d, want none", position)
 	}
 	s.pending.turn = 5
-	if position, ok := s.positionLocked(); !ok || position != 9 || s.next != 0 {
+	if position, ok := s.positionLocked(s.pending); !ok || position != 9 || s.next != 0 {
 		t.Errorf("position = %d, %v and next record %d; want 9 and none", position, ok, s.next)
 	}
 	s.pending = nil
-	if position, ok := s.positionLocked(); !ok || position != 9 {
+	if position, ok := s.positionLocked(s.pending); !ok || position != 9 {
 		t.Errorf("position of a session without changes = %d, %v; want 9", position, ok)
 	}
 }

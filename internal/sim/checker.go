@@ -323,6 +323,11 @@ func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
 		return err
 	}
 	old := p.stored
+	if r.Lock == nil && old.session != "" && c.leases[old.lease].taker == in {
+		if err := c.broughtAlong(p, u); err != nil {
+			return err
+		}
+	}
 	p.writes++
 	p.stored = stored{exists: true, head: u, lazy: got.lazy(), counter: got.counter, played: got.played}
 	back := u.restoredSince(old.head)
@@ -339,6 +344,27 @@ func (c *checker) rootWritten(in *instance, p *player, value []byte) error {
 		return err
 	}
 	return c.checkReplay(p)
+}
+
+// broughtAlong notes what was in no journal before its session released the player: it
+// stands on all that was durable, and is not part of what happened to others as well.
+func (c *checker) broughtAlong(p *player, u *update) error {
+	if u.within(p.durable) {
+		return nil
+	}
+	if !p.durable.within(u) {
+		return fmt.Errorf("%v was released with update %v, which does not stand on %v, which was durable", p.key, u, p.durable)
+	}
+	before := p.durable
+	if err := p.keep(u); err != nil {
+		return err
+	}
+	for v := u; v != nil && v != before; v = v.parent {
+		if err := v.group.whole(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkOwner checks that whoever wrote a root was allowed to.

@@ -49,7 +49,8 @@
 //     by a replay, would give exactly the last update that has ever been durable,
 //     and whoever was told that an update is kept, saved or released can rely
 //     on it; so no more is ever lost than what was not appended;
-//   - the write-ahead rule: no root holds what is not in the journal;
+//   - the write-ahead rule: no root holds what is not in the journal, but for what was
+//     made of this player alone and comes with his release;
 //   - groups are durable whole or not at all;
 //   - an award and its record are durable together, whether the record is an entry
 //     by now or still in an outbox;
