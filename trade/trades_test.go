@@ -522,23 +522,25 @@ var soak = os.Getenv("HOLDFAST_SOAK") != ""
 
 func testTotals(t *testing.T) {
 	t.Run("WithCrashesAndLostMessages", func(t *testing.T) {
-		rounds := 8
+		want := int64(1500)
 		if soak {
-			rounds = 500
+			want = 1_000_000
 		}
-		for i := range rounds {
+		for traded, i := int64(0), 1; traded < want && !t.Failed(); i++ {
 			seed := rand.Uint64()
-			t.Run(fmt.Sprintf("Round%d", i+1), func(t *testing.T) {
+			t.Run(fmt.Sprintf("Round%d", i), func(t *testing.T) {
 				t.Logf("seed %d", seed)
-				bubble(t, func(w *world) { storm(w, seed) })
+				bubble(t, func(w *world) { traded += storm(w, seed) })
+				t.Logf("%d of %d", traded, want)
 			})
 		}
 	})
 }
 
 // storm makes some hundred trades among few traders of three servers, of which each
-// crashes now and then, while calls to the database and messages fail.
-func storm(w *world, seed uint64) {
+// crashes now and then, while calls to the database and messages fail. It returns how
+// many pairs have traded.
+func storm(w *world, seed uint64) int64 {
 	const traders, hands, each = 8, 4, 40
 	m := market.New(traders, 1000)
 	first := w.market("stock")
@@ -564,6 +566,7 @@ func storm(w *world, seed uint64) {
 	if done < 10 {
 		w.Errorf("seed %d: only %d pairs have traded", seed, done)
 	}
+	return done
 }
 
 // weather has calls and messages of a server fail by chance.
