@@ -95,10 +95,11 @@ func (in *instance) importOld(ctx context.Context, key session.Key) (*profile.Im
 // movedOn checks what a new root of a saver tells of his migrations and his import.
 func (c *checker) movedOn(s *saver, now *savedRoot) error {
 	noted := strings.Contains(string(now.Schema), welcomeName)
+	imported := s.stored.Import == nil && now.Import != nil // what is imported is older than any migration
 	switch was := &s.stored; {
 	case now.Welcomes < was.Welcomes || now.Welcomes > 1 || now.Welcomes == 1 && !noted:
 		return fmt.Errorf("saver %s was welcomed %d times and is %d times now, noted: %v", s.id, was.Welcomes, now.Welcomes, noted)
-	case was.Schema != nil && now.Schema == nil, was.Import != nil && now.Import == nil:
+	case was.Schema != nil && now.Schema == nil && !imported, was.Import != nil && now.Import == nil:
 		return fmt.Errorf("of saver %s it is not noted any more that he was migrated or imported", s.id)
 	case now.Import != nil && s.older && now.Minted < importedGold:
 		return fmt.Errorf("saver %s was imported, and has %d", s.id, now.Minted)
