@@ -3,6 +3,7 @@ package document
 import (
 	"fmt"
 	"iter"
+	"math"
 )
 
 // Document is an ordered set of named fields. The zero value is an empty
@@ -20,9 +21,20 @@ type Document struct {
 // field name that fails Path.Check, what exceeds the limits, and anything after
 // the object. The error tells place and reason and matches ErrInvalid,
 // ErrTooDeep or ErrTooLarge.
-func Parse(text []byte, l *Limits) (*Document, error) {
+func Parse(text []byte, l *Limits) (*Document, error) { return parse(text, l, math.MaxInt) }
+
+// Adopt is Parse for a text that nobody changes from now on: the document keeps it
+// instead of a copy, if it is compact and large.
+func Adopt(text []byte, l *Limits) (*Document, error) { return parse(text, l, adopted) }
+
+// adopted is from which size on a text is adopted, in bytes: a small one may be part of
+// something larger, which it would keep in memory.
+const adopted = 32 << 10
+
+// parse is Parse, and keeps a compact text of at least so many bytes.
+func parse(text []byte, l *Limits, keep int) (*Document, error) {
 	limits := l.resolved()
-	root, s := parseCompact(text, &limits)
+	root, s := parseCompact(text, &limits, keep)
 	if root == nil {
 		var err error
 		if root, s, err = parseAny(text, &limits); err != nil {

@@ -1,6 +1,7 @@
 package document_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -469,5 +470,45 @@ func TestChangedDocumentStaysSmall(t *testing.T) {
 	}
 	if ratio := held / float64(d.Size()); ratio > 5 {
 		t.Errorf("after many changes a document of %d bytes takes %.0f bytes, want at most 5 times as much", d.Size(), held)
+	}
+}
+
+// A document that adopts a text keeps a large one, never writes into it or after it, and
+// is otherwise as if it had been parsed.
+func TestAdopt(t *testing.T) {
+	for name, size := range map[string]int{"Small": 100, "Large": 100_000} {
+		t.Run(name, func(t *testing.T) {
+			member := []byte(`{"name":"` + strings.Repeat("x", size) + `","level":1}`)
+			around := append(bytes.Clone(member), `,"after":"it"}`...)
+			before := bytes.Clone(around)
+			text := around[:len(member)]
+			d, err := document.Adopt(text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			value, _ := d.Get(document.Field("level"))
+			if kept := &value[0] == &text[len(text)-2]; kept != (size >= 32<<10) {
+				t.Errorf("the text is kept: %v", kept)
+			}
+			for i := range 100 {
+				for _, f := range []string{"level", "name", fmt.Sprint("new", i)} {
+					if _, err := d.Set(document.Field(f), []byte(`"`+strings.Repeat("y", i)+`"`)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				d.Delete(document.Field("name"))
+			}
+			d.Clone().AppendJSON(nil)
+			if !bytes.Equal(around, before) {
+				t.Error("the text or what follows it was written into")
+			}
+			if _, err := document.Adopt(append(bytes.Clone(text), '}'), nil); !errors.Is(err, document.ErrInvalid) {
+				t.Errorf("Adopt of what is no JSON = %v, want ErrInvalid", err)
+			}
+			loose, err := document.Adopt(append([]byte(" "), text...), nil)
+			if want, _ := document.Parse(text, nil); err != nil || !bytes.Equal(loose.AppendJSON(nil), want.AppendJSON(nil)) {
+				t.Errorf("Adopt of what is not compact = %v, not what was parsed", err)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package document
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -62,9 +63,9 @@ func isCompact(text []byte, limit int) bool {
 	return s.value(0, 0) == len(text)
 }
 
-// parseCompact returns the object that the text is, with a copy of the text, and its
-// shape; or nil if the text is no object, not compact, or exceeds a limit.
-func parseCompact(text []byte, l *Limits) (*object, shape) {
+// parseCompact returns the object that the text is, with a copy of the text unless it
+// has so many bytes, and its shape; or nil if the text is no object, not compact, or exceeds a limit.
+func parseCompact(text []byte, l *Limits, keep int) (*object, shape) {
 	if !isObject(text) || len(text) > l.Size {
 		return nil, shape{}
 	}
@@ -74,7 +75,10 @@ func parseCompact(text []byte, l *Limits) (*object, shape) {
 	if s.value(0, 0) != len(text) {
 		return nil, shape{}
 	}
-	own := exactly(text)
+	own := slices.Clip(text)
+	if len(text) < keep {
+		own = exactly(text)
+	}
 	o := &object{text: own, members: s.fields}
 	if len(s.fields) > 0 {
 		o.body = len(own) - 1 // see size

@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func checkSurvey(tb testing.TB, text []byte) {
 		tb.Fatalf("isCompact(%q) = %t, the library makes %q of it: %v", text, got, formatted, err)
 	}
 	limits := (&Limits{Depth: maxDepth, Size: maxSize}).resolved()
-	o, s := parseCompact(text, &limits)
+	o, s := parseCompact(text, &limits, math.MaxInt)
 	if want = want && isObject(text); (o != nil) != want {
 		tb.Fatalf("parseCompact(%q) = %+v, want one: %t", text, o, want)
 	}
@@ -142,7 +143,7 @@ func TestSurveyHoldsToTheLimits(t *testing.T) {
 	text := []byte(`{"a":[{"b":1}]}`)
 	for _, l := range []Limits{{Depth: 2}, {Size: len(text) - 1}} {
 		l = l.resolved()
-		if o, _ := parseCompact(text, &l); o != nil {
+		if o, _ := parseCompact(text, &l, math.MaxInt); o != nil {
 			t.Errorf("parseCompact takes %s within %+v", text, l)
 		}
 	}

@@ -369,6 +369,7 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 	}
 	switch {
 	case err == nil:
+		reuse(value)
 		op.srv.ringAll(h.outbox)
 		s.tellExchange()
 		return s, nil
@@ -385,13 +386,13 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 // firstValue returns the root with the session's lock.
 func (s *Session) firstValue(h *held) ([]byte, error) {
 	if len(h.reasons) == 0 {
-		value := make([]byte, 0, len(s.head)+h.doc.Size()+rootRoom)
+		value := buffer(len(s.head) + h.doc.Size() + rootRoom)
 		value, err := s.head.append(value, s.lock.Position, h.revision, s.rows)
 		return append(h.doc.AppendJSON(value), '}'), err
 	}
 	r := root{Birth: s.birth, Exchange: s.exchange, Lock: &s.lock, Revision: h.revision, Rows: s.rows}
 	s.srv.explain(&r, h.reasons)
-	return r.append(make([]byte, 0, len(s.head)+h.doc.Size()+rootRoom), h.doc.AppendJSON)
+	return r.append(buffer(len(s.head)+h.doc.Size()+rootRoom), h.doc.AppendJSON)
 }
 
 // newSession builds the session that will own the root if the commit succeeds.

@@ -130,7 +130,7 @@ func (r *root) document(key string, l *document.Limits) (*document.Document, err
 	if r != nil && len(r.Data) > 0 {
 		text = r.Data
 	}
-	d, err := document.Parse(text, l)
+	d, err := document.Adopt(text, l)
 	if err != nil {
 		return nil, fmt.Errorf("read root %q: %w: %w", key, driver.ErrCorrupt, err)
 	}

@@ -280,7 +280,7 @@ func (s *Session) causeLocked(final bool) Cause {
 // encodeLocked returns the root as it stood before the changes that are ahead, with its
 // position.
 func (s *Session) encodeLocked(sv *saving, position uint64, ahead *changes, reasons reasons) ([]byte, error) {
-	dst := make([]byte, 0, s.doc.Size()+len(s.head)+rootRoom)
+	dst := buffer(s.doc.Size() + len(s.head) + rootRoom)
 	revision := s.revisionLocked(ahead)
 	if !sv.final && sv.marked == "" && len(reasons) == 0 {
 		dst, err := s.head.append(dst, position, revision, sv.rows)
@@ -398,6 +398,8 @@ func (s *Session) landed(sv *saving) {
 	s.mu.Unlock()
 	s.srv.db.Go(saves...)
 	s.srv.ringAll(sv.attempt.Batch.Writes)
+	reuse(sv.attempt.Batch.Writes[0].Value)
+	sv.attempt = store.Attempt{}
 	for _, fn := range waiters {
 		fn(nil)
 	}
