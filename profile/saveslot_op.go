@@ -1,14 +1,24 @@
 package profile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/session"
 )
+
+// SlotOption says something of one change of save slots.
+type SlotOption struct{ act *audit.Act }
+
+// Audited makes the change an operator's act, which is in the audit log with the change
+// or not at all: see Tx.Audit. The act's reason is the update's. If its Result is empty,
+// it names the slot that was made, if one was.
+func Audited(a audit.Act) SlotOption { return SlotOption{&a} }
 
 // slotTime is the time that the index notes, by the database's clock.
 func (c *common) slotTime() time.Time { return c.ss.Now().UTC().Round(time.Millisecond) }
@@ -33,8 +43,8 @@ func (c *common) slotTime() time.Time { return c.ss.Now().UTC().Round(time.Milli
 // session.ErrClosed or a *session.LostError.
 //
 // The other methods that change save slots block and fail alike.
-func (p *Profile) SwitchSlot(ctx context.Context, id string) error {
-	_, err := p.changeSlots(ctx, slotChange{what: "switch to", id: id, reads: id != NoSlot, saves: true, do: loadSlotOf(id)})
+func (p *Profile) SwitchSlot(ctx context.Context, id string, opts ...SlotOption) error {
+	_, err := p.changeSlots(ctx, opts, slotChange{what: "switch to", id: id, reads: id != NoSlot, saves: true, do: loadSlotOf(id)})
 	return err
 }
 
@@ -53,8 +63,8 @@ func loadSlotOf(id string) func(*slotBook, *document.Document) (string, error) {
 // update. The name has 1 to MaxSlotName bytes of UTF-8 without control characters
 // (driver.ErrInvalid); others may have the same. It is ErrSlotsFull if the player has
 // as many slots as he may have, or if MaxDeletedSlots wait to be undeleted.
-func (p *Profile) CreateSlot(ctx context.Context, name string, load bool) (id string, err error) {
-	return p.changeSlots(ctx, slotChange{what: "create", saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
+func (p *Profile) CreateSlot(ctx context.Context, name string, load bool, opts ...SlotOption) (id string, err error) {
+	return p.changeSlots(ctx, opts, slotChange{what: "create", saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
 		s, err := b.create(name)
 		if err == nil && load {
 			err = b.load(s.ID, new(document.Document))
@@ -69,8 +79,8 @@ func (p *Profile) CreateSlot(ctx context.Context, name string, load bool) (id st
 // CopySlot adds a save slot with the fields of another one, loaded or not, under a
 // name as for CreateSlot, and returns its id. It does not load it. A copy holds what
 // the other holds: a game whose players trade should not let them copy.
-func (p *Profile) CopySlot(ctx context.Context, id, name string) (copied string, err error) {
-	return p.changeSlots(ctx, slotChange{what: "copy", id: id, reads: true, saves: true, do: func(b *slotBook, parked *document.Document) (string, error) {
+func (p *Profile) CopySlot(ctx context.Context, id, name string, opts ...SlotOption) (copied string, err error) {
+	return p.changeSlots(ctx, opts, slotChange{what: "copy", id: id, reads: true, saves: true, do: func(b *slotBook, parked *document.Document) (string, error) {
 		s, err := b.copy(id, name, parked)
 		if err != nil {
 			return "", err
@@ -80,8 +90,8 @@ func (p *Profile) CopySlot(ctx context.Context, id, name string) (copied string,
 }
 
 // RenameSlot gives a save slot another name, as for CreateSlot.
-func (p *Profile) RenameSlot(ctx context.Context, id, name string) error {
-	_, err := p.changeSlots(ctx, slotChange{what: "rename", id: id, saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
+func (p *Profile) RenameSlot(ctx context.Context, id, name string, opts ...SlotOption) error {
+	_, err := p.changeSlots(ctx, opts, slotChange{what: "rename", id: id, saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
 		return "", b.rename(id, name)
 	}})
 	return err
@@ -90,8 +100,8 @@ func (p *Profile) RenameSlot(ctx context.Context, id, name string) error {
 // DeleteSlot deletes a save slot. If it is loaded, none is then. Within
 // SlotRules.Keep it can be undeleted, with all that was in it; after that it is gone
 // for good, which the next change of the slots or the next load sees to.
-func (p *Profile) DeleteSlot(ctx context.Context, id string) error {
-	_, err := p.changeSlots(ctx, slotChange{what: "delete", id: id, saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
+func (p *Profile) DeleteSlot(ctx context.Context, id string, opts ...SlotOption) error {
+	_, err := p.changeSlots(ctx, opts, slotChange{what: "delete", id: id, saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
 		return "", b.delete(id)
 	}})
 	return err
@@ -99,8 +109,8 @@ func (p *Profile) DeleteSlot(ctx context.Context, id string) error {
 
 // UndeleteSlot brings a deleted save slot back, parked. One that was not deleted is
 // no error; ErrSlotsFull means that the player has as many as he may have.
-func (p *Profile) UndeleteSlot(ctx context.Context, id string) error {
-	_, err := p.changeSlots(ctx, slotChange{what: "undelete", id: id, saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
+func (p *Profile) UndeleteSlot(ctx context.Context, id string, opts ...SlotOption) error {
+	_, err := p.changeSlots(ctx, opts, slotChange{what: "undelete", id: id, saves: true, do: func(b *slotBook, _ *document.Document) (string, error) {
 		return "", b.undelete(id)
 	}})
 	return err
@@ -112,11 +122,15 @@ type slotChange struct {
 	id    string // of the slot that it names; empty: none
 	reads bool   // it needs the fields of that one, if it is parked
 	saves bool   // it waits for the disk
+	act   *audit.Act
 	do    func(b *slotBook, parked *document.Document) (id string, err error)
 }
 
 // changeSlots changes the save slots, when nothing else does.
-func (p *Profile) changeSlots(ctx context.Context, c slotChange) (id string, err error) {
+func (p *Profile) changeSlots(ctx context.Context, opts []SlotOption, c slotChange) (id string, err error) {
+	for _, o := range opts {
+		c.act = cmp.Or(o.act, c.act)
+	}
 	fail := func(err error) error {
 		if c.id == "" {
 			return fmt.Errorf("%s save slot of %v: %w", c.what, p.key, err)
@@ -201,6 +215,9 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 		if err := tx.keepSlots(b); err != nil {
 			return err
 		}
+		if err := c.audit(tx, id); err != nil {
+			return err
+		}
 		if after = tx.LoadedSlot(); after != before {
 			tx.tickInSlot()
 			tx.slotSwitched = &SlotSwitch{Profile: p, From: before, To: after}
@@ -211,6 +228,19 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 		p.mail().want() // what waited for it
 	}
 	return id, err
+}
+
+// audit writes the act that the change is, if it is one; made is the slot that it made.
+func (c *slotChange) audit(tx *Tx, made string) error {
+	if c.act == nil {
+		return nil
+	}
+	a := *c.act
+	if a.Result == "" && made != "" && made != c.id {
+		a.Result = "save slot " + made
+	}
+	tx.Because(a.Reason)
+	return tx.Audit(a)
 }
 
 // migrateParked brings what was read of a parked slot into the schema's form.

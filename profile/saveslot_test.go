@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-games/holdfast/audit"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/faulty"
@@ -556,6 +558,50 @@ func viewOf(w *world, srv *profile.Server, id string) *document.Document {
 		w.Fatal(err)
 	}
 	return v.Document
+}
+
+// An operator's change and its entry in the audit log are one update.
+func TestSaveSlotsAudited(t *testing.T) {
+	act := profile.Audited(audit.Act{By: "ann", What: "slots", Reason: "ticket 7"})
+	acts := func(w *world, srv *profile.Server) (got []string) {
+		w.Helper()
+		for a, err := range audit.Log(w.ctx, srv.Session().DB(), &audit.LogOptions{}) {
+			w.ok(err)
+			got = append(got, fmt.Sprint(a.Key, " by ", a.By, " for ", a.Reason, ": ", a.Result))
+		}
+		return got
+	}
+	t.Run("IsInTheLogWithTheChange", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			srv := w.heroes("a")
+			p := w.with(srv, "1", "1")
+			two, err := p.CreateSlot(w.ctx, "Two", false, act)
+			w.ok(err)
+			w.ok(p.SwitchSlot(w.ctx, two, act))
+			want := []string{"hero/1 by ann for ticket 7: save slot 2", "hero/1 by ann for ticket 7: done"}
+			if got := acts(w, srv); !cmp.Equal(want, got) {
+				t.Errorf("the audit log has %q, want %q", got, want)
+			}
+		})
+	})
+	t.Run("IsNotInTheLogWithoutTheChange", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			srv := w.heroes("a")
+			p := w.with(srv, "1", "1")
+			if err := p.SwitchSlot(w.ctx, "7", act); !errors.Is(err, profile.ErrUnknownSlot) {
+				t.Errorf("SwitchSlot = %v, want ErrUnknownSlot", err)
+			}
+			if err := p.RenameSlot(w.ctx, "1", "x", profile.Audited(audit.Act{What: "slots"})); !errors.Is(err, driver.ErrInvalid) {
+				t.Errorf("RenameSlot of an act without a reason = %v, want ErrInvalid", err)
+			}
+			if list := p.SaveSlots(); list[0].Name == "x" {
+				t.Error("the slot has the name")
+			}
+			if got := acts(w, srv); len(got) > 0 {
+				t.Errorf("the audit log has %q", got)
+			}
+		})
+	})
 }
 
 func TestSaveSlotsThatAreLoadedElsewhere(t *testing.T) {

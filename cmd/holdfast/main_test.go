@@ -108,7 +108,7 @@ type result struct {
 func reasoned(args []string) []string {
 	acts := map[string]bool{"set": true, "restore": true, "unlock": true}
 	verbs := map[string]bool{"mail send": true, "mail resend": true, "mail discard": true, "grant create": true, "grant cancel": true,
-		"slots switch": true, "slots rename": true, "slots delete": true, "slots undelete": true}
+		"slots switch": true, "slots copy": true, "slots rename": true, "slots delete": true, "slots undelete": true}
 	name := args[:min(len(args), 2)]
 	act := len(args) > 0 && (acts[args[0]] || verbs[strings.Join(name, " ")] || args[0] == "import" && slices.Contains(args, "--replace"))
 	if !act || slices.Contains(args, "--help") {

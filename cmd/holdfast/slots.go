@@ -20,6 +20,7 @@ import (
 type slotsCmd struct {
 	List     slotsListCmd     `cmd:"" default:"withargs" help:"List a player's save slots."`
 	Switch   slotsSwitchCmd   `cmd:"" help:"Load a save slot and park the one that is loaded."`
+	Copy     slotsCopyCmd     `cmd:"" help:"Add a save slot that holds what another one holds."`
 	Rename   slotsRenameCmd   `cmd:"" help:"Give a save slot another name."`
 	Delete   slotsDeleteCmd   `cmd:"" help:"Delete a save slot, which can be undeleted for some time."`
 	Undelete slotsUndeleteCmd `cmd:"" help:"Bring a deleted save slot back."`
@@ -118,11 +119,15 @@ func slotRow(s *profile.SaveSlot, j *slotJSON) []string {
 	return []string{s.ID, console.Clean(s.Name), state, stamp(j.Created), stamp(j.Played), played, cutText(string(j.Summary))}
 }
 
-// slotFlags are part of every command that changes a save slot.
+// slotFlags are part of every command that changes save slots.
 type slotFlags struct {
 	Key keyArg `arg:"" help:"The player, as kind/id: player/42."`
-	ID  string `arg:"" name:"slot" help:"The save slot's id, as list shows it."`
 	editFlags
+}
+
+// slotArg is the save slot that a command changes.
+type slotArg struct {
+	ID string `arg:"" name:"slot" help:"The save slot's id, as list shows it."`
 }
 
 // slotDoneJSON is what became of a change, as it is written with --json.
@@ -134,16 +139,30 @@ type slotDoneJSON struct {
 }
 
 // change makes a change of a player's slots, as set makes one of his fields: nobody
-// who is playing is touched unless the operator says so.
-func (c *slotFlags) change(ctx context.Context, e *env, command, done string, do func(context.Context, *profile.Profile) error) error {
+// who is playing is touched unless the operator says so. Slot is the one that the
+// change names, or empty; do returns the one that was changed or made. The change and
+// its entry in the audit log are one update.
+func (c *slotFlags) change(ctx context.Context, e *env, command, done, slot string, details map[string]any, do slotChange) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if err := profile.CheckSlot(c.ID); err != nil && c.ID != profile.NoSlot {
-		return usageError{err}
+	if slot != "" && slot != profile.NoSlot {
+		if err := profile.CheckSlot(slot); err != nil {
+			return usageError{err}
+		}
 	}
 	command = "slots " + command
 	ed := edit{editFlags: c.editFlags, command: command, key: c.Key.Key}
+	if details == nil {
+		details = make(map[string]any)
+	}
+	if details["steal"] = ed.Steal; slot != "" {
+		details["slot"] = slot
+	}
+	act, err := ed.act(command, ed.key, details)
+	if err != nil {
+		return err
+	}
 	return e.withPost(ctx, command, c.Key.Kind, c.limitFlags, c.timeoutFlag, func(ctx context.Context, db *database, srv *profile.Server) error {
 		if err := ed.admit(ctx, db); err != nil {
 			return err
@@ -153,13 +172,11 @@ func (c *slotFlags) change(ctx context.Context, e *env, command, done string, do
 			return err
 		}
 		p.Session().Mark(ed.Reason)
-		if err := do(db.ctx, p); err != nil {
+		changed, err := do(db.ctx, p, profile.Audited(act))
+		if err != nil {
 			return errors.Join(err, p.Close(db.ctx))
 		}
-		if err := ed.noteSlots(p, c.ID); err != nil {
-			return errors.Join(err, p.Close(db.ctx))
-		}
-		out := slotDoneJSON{c.Key.String(), c.ID, p.LoadedSlot(), p.Session().Version()}
+		out := slotDoneJSON{c.Key.String(), changed, p.LoadedSlot(), p.Session().Version()}
 		if err := p.Close(db.ctx); err != nil {
 			return err
 		}
@@ -170,22 +187,13 @@ func (c *slotFlags) change(ctx context.Context, e *env, command, done string, do
 		if out.Loaded != "" {
 			loaded = "save slot " + out.Loaded + " is loaded"
 		}
-		_, err = fmt.Fprintf(e.out, "%s of %v: %s; %s.\n", done, c.Key, console.Clean(c.ID), loaded)
+		_, err = fmt.Fprintf(e.out, "%s of %v: %s; %s.\n", done, c.Key, console.Clean(out.Slot), loaded)
 		return err
 	})
 }
 
-// noteSlots writes into the audit log what was done to a save slot.
-func (ed *edit) noteSlots(p *profile.Profile, slot string) error {
-	a, err := ed.act(ed.command, ed.key, map[string]any{"slot": slot, "steal": ed.Steal})
-	if err != nil {
-		return err
-	}
-	return p.Update(func(tx *profile.Tx) error {
-		tx.Because(ed.Reason)
-		return tx.Audit(a)
-	})
-}
+// slotChange makes a change and returns the slot that was changed or made.
+type slotChange func(context.Context, *profile.Profile, profile.SlotOption) (slot string, err error)
 
 // openProfile is open for a command that needs the player's profile.
 func (ed *edit) openProfile(ctx context.Context, e *env, db *database, srv *profile.Server) (p *profile.Profile, err error) {
@@ -201,7 +209,10 @@ func (ed *edit) openProfile(ctx context.Context, e *env, db *database, srv *prof
 }
 
 // slotsSwitchCmd loads a save slot.
-type slotsSwitchCmd struct{ slotFlags }
+type slotsSwitchCmd struct {
+	slotFlags
+	slotArg
+}
 
 // Help is shown below the command's summary.
 func (*slotsSwitchCmd) Help() string {
@@ -210,32 +221,68 @@ func (*slotsSwitchCmd) Help() string {
 
 // Run runs the command.
 func (c *slotsSwitchCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "switch", "Switched the save slot", func(ctx context.Context, p *profile.Profile) error { return p.SwitchSlot(ctx, c.ID) })
+	return c.change(ctx, e, "switch", "Switched the save slot", c.ID, nil, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+		return c.ID, p.SwitchSlot(ctx, c.ID, o)
+	})
+}
+
+// slotsCopyCmd copies a save slot.
+type slotsCopyCmd struct {
+	slotFlags
+	slotArg
+	Name string `arg:"" help:"The new slot's name: 1 to 50 bytes."`
+}
+
+// Help is shown below the command's summary.
+func (*slotsCopyCmd) Help() string {
+	return "The copy holds what the other one holds, so that items are there twice, and audit items says so. It is not loaded. " + (*setCmd)(nil).Help()
+}
+
+// Run runs the command.
+func (c *slotsCopyCmd) Run(ctx context.Context, e *env) error {
+	details := map[string]any{"name": c.Name}
+	return c.change(ctx, e, "copy", "Copied a save slot", c.ID, details, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+		return p.CopySlot(ctx, c.ID, c.Name, o)
+	})
 }
 
 // slotsRenameCmd names a save slot.
 type slotsRenameCmd struct {
 	slotFlags
+	slotArg
 	Name string `arg:"" help:"The new name: 1 to 50 bytes."`
 }
 
 // Run runs the command.
 func (c *slotsRenameCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "rename", "Renamed a save slot", func(ctx context.Context, p *profile.Profile) error { return p.RenameSlot(ctx, c.ID, c.Name) })
+	details := map[string]any{"name": c.Name}
+	return c.change(ctx, e, "rename", "Renamed a save slot", c.ID, details, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+		return c.ID, p.RenameSlot(ctx, c.ID, c.Name, o)
+	})
 }
 
 // slotsDeleteCmd deletes a save slot.
-type slotsDeleteCmd struct{ slotFlags }
+type slotsDeleteCmd struct {
+	slotFlags
+	slotArg
+}
 
 // Run runs the command.
 func (c *slotsDeleteCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "delete", "Deleted a save slot", func(ctx context.Context, p *profile.Profile) error { return p.DeleteSlot(ctx, c.ID) })
+	return c.change(ctx, e, "delete", "Deleted a save slot", c.ID, nil, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+		return c.ID, p.DeleteSlot(ctx, c.ID, o)
+	})
 }
 
 // slotsUndeleteCmd brings a save slot back.
-type slotsUndeleteCmd struct{ slotFlags }
+type slotsUndeleteCmd struct {
+	slotFlags
+	slotArg
+}
 
 // Run runs the command.
 func (c *slotsUndeleteCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "undelete", "Undeleted a save slot", func(ctx context.Context, p *profile.Profile) error { return p.UndeleteSlot(ctx, c.ID) })
+	return c.change(ctx, e, "undelete", "Undeleted a save slot", c.ID, nil, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+		return c.ID, p.UndeleteSlot(ctx, c.ID, o)
+	})
 }

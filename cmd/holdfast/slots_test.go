@@ -112,6 +112,25 @@ func TestSlots(t *testing.T) {
 			}
 		})
 	})
+	t.Run("CopyMakesAnother", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			srv, p := w.saver()
+			if err := p.DeleteSlot(t.Context(), "1"); err != nil {
+				t.Fatal(err)
+			}
+			_ = p.Close(t.Context())
+			w.run("slots", "copy", "player/1", "2", "Copy", "--by", "ann", "--json").is(exitOK, `"slot":"3"`, `"loaded":"2"`)
+			if got := w.ranks(srv, "3"); got != 8 {
+				t.Errorf("rank in the copy = %d, want 8", got)
+			}
+			w.run("slots", "copy", "player/1", "2", "Another").is(exitError, "too many save slots")
+			w.run("slots", "copy", "player/1", "1", "Another").is(exitError, "deleted")
+			if got := w.ok("audit", "log", "--json"); strings.Count(got, `"what":"slots copy"`) != 1 || !strings.Contains(got, `"result":"save slot 3"`) || !strings.Contains(got, `"name":"Copy"`) || !strings.Contains(got, `"slot":"2"`) {
+				t.Errorf("audit log:\n%s", got)
+			}
+		})
+	})
 	t.Run("WhoPlaysIsNotTouched", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
