@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -150,6 +151,28 @@ func BenchmarkUpdate(b *testing.B) {
 				n = -n
 			}
 		})
+	}
+}
+
+// BenchmarkUpdateOfMany updates players at random, of whom there are so many that what
+// an update touches is in no cache.
+func BenchmarkUpdateOfMany(b *testing.B) {
+	first := newBench(b, 20)
+	ps := make([]*profile.Profile, 50_000)
+	for i := range ps {
+		p, err := first.Server().Open(context.Background(), fmt.Sprint(i), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		fill(b, p, 20)
+		ps[i] = p
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p := ps[rand.IntN(len(ps))]
+		if err := p.Update(func(tx *profile.Tx) error { return coins.Add(tx, 1) }); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -119,6 +119,7 @@ func (f *field) onChange(p *Profile, fn func(*Change)) (cancel func()) {
 // events refer to them.
 func (p *Profile) listen(l *listener) (cancel func()) {
 	e := &p.extras().events
+	p.watched.Store(true)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.setLocked(append(slices.Clip(e.listeners), l))

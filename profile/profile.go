@@ -31,6 +31,7 @@ type Profile struct {
 
 	volatile *volatiles // nil if the schema has no volatile fields
 
+	watched    atomic.Bool            // somebody has ever listened to its changes, or tapped it
 	kept       atomic.Bool            // the game has opened it, and not only borrowers
 	slotChosen atomic.Bool            // a game that opened it has chosen the save slot
 	ext        atomic.Pointer[extras] // what few profiles have

@@ -31,6 +31,7 @@ type Tap struct {
 // under way then may still be told.
 func (p *Profile) Tap(t *Tap) (end func()) {
 	x := p.extras()
+	p.watched.Store(true)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.setTapsLocked(append(slices.Clip(x.tapped()), t))

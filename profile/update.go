@@ -128,10 +128,10 @@ func (p *Profile) start(durable bool) (*Tx, error) {
 
 // startEvents finds out whether the changes must be collected.
 func (p *Profile) startEvents(tx *Tx) error {
-	x := p.ext.Load()
-	if x == nil {
-		return nil
+	if !p.watched.Load() {
+		return nil // and nothing is read that lies elsewhere
 	}
+	x := p.ext.Load()
 	if x.events.queued.Load() >= MaxQueuedEvents {
 		return fmt.Errorf("update %v: %w", p.key, ErrEventsFull)
 	}

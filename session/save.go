@@ -379,8 +379,8 @@ func (s *Session) saved(sv *saving, err error) {
 
 // landed notes that a save is on disk.
 func (s *Session) landed(sv *saving) {
+	last, waiters := s.cover(sv)
 	s.mu.Lock()
-	last, waiters := s.coverLocked(sv)
 	if last != nil {
 		s.pending = nil
 		last.tellDurable()
@@ -413,10 +413,10 @@ func (s *Session) landed(sv *saving) {
 	s.lease.trim()
 }
 
-// coverLocked tells the journal which of the session's records its root holds by now.
+// cover tells the journal which of the session's records its root holds by now.
 // It returns the changes that a final save has brought there before their append was
 // answered, if any, and who waits for them.
-func (s *Session) coverLocked(sv *saving) (last *changes, waiters []func(error)) {
+func (s *Session) cover(sv *saving) (last *changes, waiters []func(error)) {
 	l := s.lease
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,52 +30,38 @@ const (
 // The session's lock guards the document. Begin takes it for a change; Lock
 // and RLock give it to whoever keeps data of his own beside the document.
 type Session struct {
-	srv     *Server
-	lease   *lease
-	key     Key
-	rootKey string
-	id      driver.Version
-	birth   driver.Version
-	fresh   bool
-	opts    OpenOptions
-	head    header
-	lock    lock                          // as it stands in the root
-	gone    atomic.Bool                   // nothing of it may be appended any more
-	ending  atomic.Bool                   // closing
-	handing atomic.Bool                   // a hand-over is under way
-	opening atomic.Bool                   // whoever opens it has not got it yet
-	done    chan struct{}                 // closed when it has ended
-	durable atomic.Pointer[func(Durable)] // who is told of what is on disk
+	lease *lease
 
-	reopened chan struct{} // nil, or closed when a closing was refused; the server's mu guards it
-
-	mu       sync.RWMutex // guards what follows, up to the next comment of this sort
+	// mu guards what follows, up to the next comment of this sort. What every update
+	// touches comes first, on five cache lines: of many players, none is in a cache.
+	mu       sync.RWMutex
 	doc      *document.Document
-	tx       Tx
 	state    state
+	dirty    bool     // changed since the last snapshot for a save, other than lazily
+	pending  *changes // of the journal's current turn, or of one that turned since
+	revision uint64   // of the document
+	saving   *saving
+	frozen   *Frozen   // nil, or who holds the session still
+	since    time.Time // of the oldest change that is not saved
+	tx       Tx
+	unsaved  ledger // only was: what the paths changed since the last snapshot for a save held then
+	lazy     ledger // changes that are not for the journal
+
 	err      error          // why it ended, or nil
-	pending  *changes       // of the journal's current turn, or of one that turned since
 	turned   *changes       // of a former turn, not yet answered
-	lazy     ledger         // changes that are not for the journal
-	unsaved  ledger         // only was: what the paths changed since the last snapshot for a save held then
-	revision uint64         // of the document
 	outbox   outbox         // appended, and in no save yet
 	keep     bool           // the next save's version is kept whatever the schedule, for what was appended
 	reasons  reasons        // likewise
 	origins  uint64         // updates with an origin so far, and exchanges
-	frozen   *Frozen        // nil, or who holds the session still
 	along    along          // nil, or what saves take along
 	adopted  *changes       // nil, or those in which what an exchange made waits for its append
 	exchange driver.Version // that the root holds and no record of the feed tells; zero: none
-	dirty    bool           // changed since that snapshot, other than lazily
-	since    time.Time      // of the oldest change that is not saved
-	tail     int            // bytes appended since that snapshot
+	tail     int            // bytes appended since the last snapshot
 	version  driver.Version
 	rows     rows     // in rankings, as the root has them
 	ranked   []Ranked // what feeds rankings, from now on
-	saving   *saving
-	want     Cause  // of a save that should begin
-	mark     string // reason of the operator whose act the next save is
+	want     Cause    // of a save that should begin
+	mark     string   // reason of the operator whose act the next save is
 	waiters  []saveWaiter
 	closers  []func(error)
 
@@ -85,6 +71,26 @@ type Session struct {
 	oldest, next uint64
 	slot         int
 	pressed      bool
+
+	reopened chan struct{} // nil, or closed when a closing was refused; the server's mu guards it
+
+	// What follows stays as it is.
+	srv     *Server
+	key     Key
+	rootKey string
+	id      driver.Version
+	birth   driver.Version
+	fresh   bool
+	opts    OpenOptions
+	head    header
+	lock    lock          // as it stands in the root
+	done    chan struct{} // closed when it has ended
+
+	gone    atomic.Bool                   // nothing of it may be appended any more
+	ending  atomic.Bool                   // closing
+	handing atomic.Bool                   // a hand-over is under way
+	opening atomic.Bool                   // whoever opens it has not got it yet
+	durable atomic.Pointer[func(Durable)] // who is told of what is on disk
 }
 
 // Key returns the session's key.
