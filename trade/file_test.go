@@ -113,6 +113,9 @@ func (f *fleet) trade(i int, dice *rand.Rand) {
 		if n > f.want {
 			return
 		}
+		if n%50_000 == 0 {
+			f.Logf("%d of %d trades", n, f.want)
+		}
 		if quarter := f.want / 4; n%quarter == 0 && n < f.want {
 			f.replace(int(n/quarter) % 3)
 		}
