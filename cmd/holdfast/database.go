@@ -139,7 +139,7 @@ func (e *env) serve(db *database, command string, limits document.Limits) (*sess
 
 // retire closes a command's server. Whatever it held is released.
 func (db *database) retire(srv *session.Server) error {
-	ctx, cancel := context.WithTimeout(db.ctx, db.patience)
+	ctx, cancel := context.WithTimeoutCause(db.ctx, db.patience, fmt.Errorf("no answer for %v", db.patience))
 	defer cancel()
 	results, err := srv.Close(ctx)
 	for _, r := range results {
