@@ -75,7 +75,10 @@ func (r *run) restore(ctx context.Context, p *Player) error {
 	if err != nil {
 		return err
 	}
-	if p.Changed = len(delta); p.Changed == 0 && parked == "" {
+	// A run that was killed may have restored him in its journal only, with the entry in
+	// the audit log: then he is taken over from it, and both are written.
+	journalled := r.again && !now.Saved
+	if p.Changed = len(delta); p.Changed == 0 && parked == "" && !journalled {
 		p.State = Unchanged
 		return nil
 	}
