@@ -119,15 +119,11 @@ func slotRow(s *profile.SaveSlot, j *slotJSON) []string {
 	return []string{s.ID, console.Clean(s.Name), state, stamp(j.Created), stamp(j.Played), played, cutText(string(j.Summary))}
 }
 
-// slotFlags are part of every command that changes save slots.
+// slotFlags are part of every command that changes a save slot.
 type slotFlags struct {
 	Key keyArg `arg:"" help:"The player, as kind/id: player/42."`
+	ID  string `arg:"" name:"slot" help:"The save slot's id, as list shows it."`
 	editFlags
-}
-
-// slotArg is the save slot that a command changes.
-type slotArg struct {
-	ID string `arg:"" name:"slot" help:"The save slot's id, as list shows it."`
 }
 
 // slotDoneJSON is what became of a change, as it is written with --json.
@@ -139,25 +135,21 @@ type slotDoneJSON struct {
 }
 
 // change makes a change of a player's slots, as set makes one of his fields: nobody
-// who is playing is touched unless the operator says so. Slot is the one that the
-// change names, or empty; do returns the one that was changed or made. The change and
-// its entry in the audit log are one update.
-func (c *slotFlags) change(ctx context.Context, e *env, command, done, slot string, details map[string]any, do slotChange) error {
+// who is playing is touched unless the operator says so. Name is what a slot is
+// to be called; empty: no slot gets a name. The change and its entry in the audit log
+// are one update.
+func (c *slotFlags) change(ctx context.Context, e *env, command, done, name string, do slotChange) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	if slot != "" && slot != profile.NoSlot {
-		if err := profile.CheckSlot(slot); err != nil {
-			return usageError{err}
-		}
+	if err := profile.CheckSlot(c.ID); err != nil && c.ID != profile.NoSlot {
+		return usageError{err}
 	}
 	command = "slots " + command
 	ed := edit{editFlags: c.editFlags, command: command, key: c.Key.Key}
-	if details == nil {
-		details = make(map[string]any)
-	}
-	if details["steal"] = ed.Steal; slot != "" {
-		details["slot"] = slot
+	details := map[string]any{"slot": c.ID, "steal": ed.Steal}
+	if name != "" {
+		details["name"] = name
 	}
 	act, err := ed.act(command, ed.key, details)
 	if err != nil {
@@ -209,10 +201,7 @@ func (ed *edit) openProfile(ctx context.Context, e *env, db *database, srv *prof
 }
 
 // slotsSwitchCmd loads a save slot.
-type slotsSwitchCmd struct {
-	slotFlags
-	slotArg
-}
+type slotsSwitchCmd struct{ slotFlags }
 
 // Help is shown below the command's summary.
 func (*slotsSwitchCmd) Help() string {
@@ -221,7 +210,7 @@ func (*slotsSwitchCmd) Help() string {
 
 // Run runs the command.
 func (c *slotsSwitchCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "switch", "Switched the save slot", c.ID, nil, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+	return c.change(ctx, e, "switch", "Switched the save slot", "", func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
 		return c.ID, p.SwitchSlot(ctx, c.ID, o)
 	})
 }
@@ -229,7 +218,6 @@ func (c *slotsSwitchCmd) Run(ctx context.Context, e *env) error {
 // slotsCopyCmd copies a save slot.
 type slotsCopyCmd struct {
 	slotFlags
-	slotArg
 	Name string `arg:"" help:"The new slot's name: 1 to 50 bytes."`
 }
 
@@ -240,8 +228,7 @@ func (*slotsCopyCmd) Help() string {
 
 // Run runs the command.
 func (c *slotsCopyCmd) Run(ctx context.Context, e *env) error {
-	details := map[string]any{"name": c.Name}
-	return c.change(ctx, e, "copy", "Copied a save slot", c.ID, details, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+	return c.change(ctx, e, "copy", "Copied a save slot", c.Name, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
 		return p.CopySlot(ctx, c.ID, c.Name, o)
 	})
 }
@@ -249,40 +236,32 @@ func (c *slotsCopyCmd) Run(ctx context.Context, e *env) error {
 // slotsRenameCmd names a save slot.
 type slotsRenameCmd struct {
 	slotFlags
-	slotArg
 	Name string `arg:"" help:"The new name: 1 to 50 bytes."`
 }
 
 // Run runs the command.
 func (c *slotsRenameCmd) Run(ctx context.Context, e *env) error {
-	details := map[string]any{"name": c.Name}
-	return c.change(ctx, e, "rename", "Renamed a save slot", c.ID, details, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+	return c.change(ctx, e, "rename", "Renamed a save slot", c.Name, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
 		return c.ID, p.RenameSlot(ctx, c.ID, c.Name, o)
 	})
 }
 
 // slotsDeleteCmd deletes a save slot.
-type slotsDeleteCmd struct {
-	slotFlags
-	slotArg
-}
+type slotsDeleteCmd struct{ slotFlags }
 
 // Run runs the command.
 func (c *slotsDeleteCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "delete", "Deleted a save slot", c.ID, nil, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+	return c.change(ctx, e, "delete", "Deleted a save slot", "", func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
 		return c.ID, p.DeleteSlot(ctx, c.ID, o)
 	})
 }
 
 // slotsUndeleteCmd brings a save slot back.
-type slotsUndeleteCmd struct {
-	slotFlags
-	slotArg
-}
+type slotsUndeleteCmd struct{ slotFlags }
 
 // Run runs the command.
 func (c *slotsUndeleteCmd) Run(ctx context.Context, e *env) error {
-	return c.change(ctx, e, "undelete", "Undeleted a save slot", c.ID, nil, func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
+	return c.change(ctx, e, "undelete", "Undeleted a save slot", "", func(ctx context.Context, p *profile.Profile, o profile.SlotOption) (string, error) {
 		return c.ID, p.UndeleteSlot(ctx, c.ID, o)
 	})
 }
