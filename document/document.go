@@ -24,7 +24,7 @@ type Document struct {
 func Parse(text []byte, l *Limits) (*Document, error) { return parse(text, l, math.MaxInt) }
 
 // Adopt is Parse for a text that nobody changes from now on: the document keeps it
-// instead of a copy, if it is compact and large.
+// instead of a copy, if it is compact and has 32 KiB or more. It returns Parse's errors.
 func Adopt(text []byte, l *Limits) (*Document, error) { return parse(text, l, adopted) }
 
 // adopted is from which size on a text is adopted, in bytes: a small one may be part of

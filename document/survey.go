@@ -63,8 +63,9 @@ func isCompact(text []byte, limit int) bool {
 	return s.value(0, 0) == len(text)
 }
 
-// parseCompact returns the object that the text is, with a copy of the text unless it
-// has so many bytes, and its shape; or nil if the text is no object, not compact, or exceeds a limit.
+// parseCompact returns the object that the text is and its shape; or nil if the text is
+// no object, not compact, or exceeds a limit. The object has a copy of a text of fewer
+// bytes than keep, and else the text.
 func parseCompact(text []byte, l *Limits, keep int) (*object, shape) {
 	if !isObject(text) || len(text) > l.Size {
 		return nil, shape{}

@@ -17,7 +17,8 @@ type SlotOption struct{ act *audit.Act }
 
 // Audited makes the change an operator's act, which is in the audit log with the change
 // or not at all: see Tx.Audit. The act's reason is the update's. If its Result is empty,
-// it names the slot that was made, if one was.
+// it names the slot that was made, if one was. An act that is out of bounds fails the
+// change as driver.ErrInvalid.
 func Audited(a audit.Act) SlotOption { return SlotOption{&a} }
 
 // slotTime is the time that the index notes, by the database's clock.

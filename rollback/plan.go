@@ -15,7 +15,8 @@ const MaxRunID = 50
 
 // Plan says what a run does.
 type Plan struct {
-	// Before is the moment, by the database's clock. It must lie in the past.
+	// Before is the moment, by the database's clock, in whole microseconds: what is
+	// less is cut off. It must lie in the past.
 	Before time.Time
 	// Reason says why, for the history of each player and the audit log: 1 to
 	// audit.MaxReason bytes of text.
