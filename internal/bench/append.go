@@ -92,17 +92,11 @@ func (r *run) appendRate(db *database, ss []*session.Session) (f Figure, err err
 	appends := db.meter.urgent.Load()
 	p, err := alternate(r.sizes.rounds, func() (float64, error) {
 		began, before := time.Now(), updates.Load()
-		end := began.Add(r.sizes.round)
-		err := together(len(ss), func(i int) error {
-			for time.Now().Before(end) {
-				if err := setCoins(ss[i], updates.Add(1), true); err != nil {
-					return err
-				}
-				if err := ss[i].Sync(r.ctx); err != nil {
-					return err
-				}
+		err := repeat(len(ss), r.sizes.round, func(i, _ int) error {
+			if err := setCoins(ss[i], updates.Add(1), true); err != nil {
+				return err
 			}
-			return nil
+			return ss[i].Sync(r.ctx)
 		})
 		return float64(updates.Load()-before) / time.Since(began).Seconds(), err
 	}, y.rate)

@@ -134,13 +134,11 @@ func (y *yardstick) once() (float64, error) {
 func rate(workers int, d time.Duration, n int, fn func(worker int) error) (float64, error) {
 	var done atomic.Int64
 	began := time.Now()
-	err := together(workers, func(worker int) error {
-		for time.Since(began) < d {
-			if err := fn(worker); err != nil {
-				return fmt.Errorf("yardstick: %w", err)
-			}
-			done.Add(int64(n))
+	err := repeat(workers, d, func(worker, _ int) error {
+		if err := fn(worker); err != nil {
+			return fmt.Errorf("yardstick: %w", err)
 		}
+		done.Add(int64(n))
 		return nil
 	})
 	return float64(done.Load()) / time.Since(began).Seconds(), err

@@ -77,7 +77,7 @@ func (r *run) renew(db *database) ([]time.Duration, error) {
 	tick := time.NewTicker(renewals)
 	defer tick.Stop()
 	var took []time.Duration
-	for end := time.Now().Add(r.sizes.watch); time.Now().Before(end); {
+	for end := time.Now().Add(r.sizes.watch); len(took) == 0 || time.Now().Before(end); {
 		<-tick.C
 		id, err := db.NewVersion()
 		if err != nil {

@@ -203,13 +203,8 @@ func (r *run) inventorySaves() (figures []Figure, err error) {
 // average repeats fn for one round and returns how many milliseconds it takes.
 func (r *run) average(fn func() error) (float64, error) {
 	began, n := time.Now(), 0
-	for n == 0 || time.Since(began) < r.sizes.round {
-		if err := fn(); err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return milliseconds(time.Since(began)) / float64(n), nil
+	err := repeat(1, r.sizes.round, func(int, int) error { n++; return fn() })
+	return milliseconds(time.Since(began)) / float64(n), err
 }
 
 // visit loads the player, changes one stack, and saves and releases him.

@@ -133,7 +133,7 @@ func (l *leases) round(d time.Duration) (w watched, err error) {
 // own place within that time. What comes late does not put off the next.
 func (l *leases) play(i int, began time.Time, d time.Duration) (took []time.Duration, err error) {
 	next := began.Add(appendEvery * time.Duration(i) / time.Duration(len(l.ss)))
-	for n := int64(1); next.Before(began.Add(d)) && time.Since(began) < d; n++ {
+	for n := int64(1); n == 1 || next.Before(began.Add(d)) && time.Since(began) < d; n++ {
 		if err := l.r.sleep(time.Until(next)); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
@@ -212,4 +213,25 @@ func together(n int, fn func(i int) error) error {
 	}
 	wg.Wait()
 	return first
+}
+
+// repeat lets n callers call fn again and again for about d, and each once however
+// busy the machine is. fn is told which caller it is and how often he called before.
+func repeat(n int, d time.Duration, fn func(caller, turn int) error) error {
+	began := time.Now()
+	return together(n, func(caller int) error {
+		for turn := 0; turn == 0 || time.Since(began) < d; turn++ {
+			if err := fn(caller, turn); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// own returns which of n things a caller uses in a turn: those that no other of so
+// many callers uses, one after another.
+func own(n, callers, caller, turn int) int {
+	theirs := (n - caller + callers - 1) / callers
+	return caller + turn%theirs*callers
 }

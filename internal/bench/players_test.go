@@ -4,6 +4,9 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-games/holdfast/document"
 )
@@ -54,4 +57,44 @@ func TestEach(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestRepeat(t *testing.T) {
+	t.Run("CallsEachOnceHoweverLate", func(t *testing.T) {
+		var calls [100]atomic.Int32
+		err := repeat(len(calls), 0, func(caller, turn int) error { calls[caller].Add(int32(turn) + 1); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range calls {
+			if n := calls[i].Load(); n != 1 {
+				t.Errorf("caller %d called %d times in no time, want once", i, n)
+			}
+		}
+	})
+	t.Run("StopsAtAnError", func(t *testing.T) {
+		broken := errors.New("broken")
+		err := repeat(2, time.Hour, func(_, turn int) error {
+			if turn == 3 {
+				return broken
+			}
+			return nil
+		})
+		if !errors.Is(err, broken) {
+			t.Errorf("repeat: %v, want %v", err, broken)
+		}
+	})
+}
+
+func TestOwn(t *testing.T) {
+	const things, callers = 8, 3
+	var got [callers][]int
+	for caller := range callers {
+		for turn := range 4 {
+			got[caller] = append(got[caller], own(things, callers, caller, turn))
+		}
+	}
+	if diff := cmp.Diff([callers][]int{{0, 3, 6, 0}, {1, 4, 7, 1}, {2, 5, 2, 5}}, got); diff != "" {
+		t.Errorf("what each caller uses differs (-want +got):\n%s", diff)
+	}
 }

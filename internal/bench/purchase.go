@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,19 +134,14 @@ func (f Figure) purchaseLimited() Figure {
 func (s *shop) round(waiting int) (took []time.Duration, rate float64, err error) {
 	var mu sync.Mutex // guards took
 	began := time.Now()
-	end := began.Add(s.r.sizes.round)
-	err = together(waiting, func(int) error {
-		var own []time.Duration
-		for now := time.Now(); now.Before(end); {
-			if err := s.sell(); err != nil {
-				return err
-			}
-			done := time.Now()
-			own, now = append(own, done.Sub(now)), done
+	err = repeat(waiting, s.r.sizes.round, func(int, int) error {
+		asked := time.Now()
+		if err := s.sell(); err != nil {
+			return err
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		took = slices.Concat(took, own)
+		took = append(took, time.Since(asked))
 		return nil
 	})
 	return took, float64(len(took)) / time.Since(began).Seconds(), err

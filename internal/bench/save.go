@@ -125,21 +125,12 @@ func (w *savers) beside(waiting int, y *yardstick, what string) (Figure, error) 
 func (w *savers) round(waiting int) (float64, error) {
 	waiting = min(waiting, len(w.ss))
 	began, before := time.Now(), w.n.Load()
-	end := began.Add(w.r.sizes.round)
-	err := together(waiting, func(first int) error {
-		for i := first; time.Now().Before(end); i += waiting {
-			if i >= len(w.ss) {
-				i = first
-			}
-			s := w.ss[i]
-			if err := setCoins(s, w.n.Add(1), false); err != nil {
-				return err
-			}
-			if err := s.Save(w.r.ctx); err != nil {
-				return err
-			}
+	err := repeat(waiting, w.r.sizes.round, func(caller, turn int) error {
+		s := w.ss[own(len(w.ss), waiting, caller, turn)]
+		if err := setCoins(s, w.n.Add(1), false); err != nil {
+			return err
 		}
-		return nil
+		return s.Save(w.r.ctx)
 	})
 	return float64(w.n.Load()-before) / time.Since(began).Seconds(), err
 }

@@ -109,17 +109,11 @@ func hereFigure(p pair) Figure {
 // returns how many trades a second that were.
 func (m *market) round(waiting int) (float64, error) {
 	began, before := time.Now(), m.trades.Load()
-	end := began.Add(m.r.sizes.round)
-	err := together(waiting, func(first int) error {
-		for i := first; time.Now().Before(end); i += waiting {
-			if i >= len(m.pairs) {
-				i = first
-			}
-			if err := trade.Do(m.r.ctx, m.srv, m.pairs[i], give, nil); err != nil {
-				return err
-			}
-			m.trades.Add(1)
+	err := repeat(waiting, m.r.sizes.round, func(caller, turn int) error {
+		if err := trade.Do(m.r.ctx, m.srv, m.pairs[own(len(m.pairs), waiting, caller, turn)], give, nil); err != nil {
+			return err
 		}
+		m.trades.Add(1)
 		return nil
 	})
 	return float64(m.trades.Load()-before) / time.Since(began).Seconds(), err
