@@ -37,14 +37,19 @@ func (r *run) muster() (_ *fleet, err error) {
 			err = errors.Join(err, r.disband(f))
 		}
 	}()
+	// What one server holds of players who have left is not what another has loaded.
+	first, err := session.Open(r.ctx, db.DB, &session.Options{Name: "seed"})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(seed(r.ctx, first, 0, len(f.profiles), smallBag), r.closeServer(first)); err != nil {
+		return nil, err
+	}
 	// No bus, no events: what is left of a server is its profiles.
 	f.srv, err = profile.Open(r.ctx, db.DB, schema, &profile.Options{
 		Session: session.Options{Name: "fleet", JournalBytes: fleetJournal}, Autosave: r.sizes.autosave,
 	})
 	if err != nil {
-		return nil, err
-	}
-	if err := seed(r.ctx, f.srv.Session(), 0, len(f.profiles), smallBag); err != nil {
 		return nil, err
 	}
 	before := heapInUse()
