@@ -136,6 +136,26 @@ func benchmarkDB(b *testing.B, size int) (*DB, *saver) {
 	return db, s
 }
 
+// BenchmarkList lists where there is nothing, as a server does that looks for
+// requests and for mail, and where there is a page.
+func BenchmarkList(b *testing.B) {
+	for _, n := range []int{0, 100} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			db, s := benchmarkDB(b, 2_000)
+			for b.Loop() {
+				q := driver.Query{Prefix: s.keys[0] + "/nothing", Limit: 100, KeysOnly: true}
+				if n > 0 {
+					q.Prefix = ""
+				}
+				page, err := db.List(context.Background(), q)
+				if err != nil || len(page.Entries) != n {
+					b.Fatalf("List = %d entries, %v, want %d", len(page.Entries), err, n)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkRead reads one player at a time, and 256 at once.
 func BenchmarkRead(b *testing.B) {
 	for _, n := range []int{1, 256} {

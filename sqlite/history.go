@@ -15,7 +15,7 @@ SELECT key, version, format, sum, updated, boot, tick, marked, ?, ?, value FROM 
 	deleteSpan    = "DELETE FROM history WHERE key = ? AND kept = 0 AND updated >= ? AND updated < ?"
 	deleteExpired = "DELETE FROM history WHERE key = ? AND kept = 0 AND replaced <= ?"
 	deleteExcess  = `DELETE FROM history WHERE n IN
-(SELECT n FROM history WHERE key = ? ORDER BY kept, replaced, n LIMIT ?)`
+(SELECT n FROM history WHERE key = ? ORDER BY kept, replaced, n LIMIT ? + 0)`
 
 	setRetained = `UPDATE entries SET retained = ?,
 oldest = (SELECT min(replaced) FROM history WHERE history.key = entries.key AND kept = 0) WHERE key = ?`

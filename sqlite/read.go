@@ -84,7 +84,9 @@ func (db *DB) List(ctx context.Context, q driver.Query) (driver.Snapshot, error)
 }
 
 // listQuery returns the statement of a listing. Keys compare as their bytes
-// do. A bound that is an empty blob sorts after every text, and so is none.
+// do. A bound that is an empty blob sorts after every text, and so is none. It has
+// no limit, which would make SQLite prepare the statement anew each time: who has
+// enough rows takes no more.
 func listQuery(q driver.Query) (string, []any) {
 	columns := valueColumns
 	if q.KeysOnly {
@@ -105,13 +107,14 @@ func listQuery(q driver.Query) (string, []any) {
 	if end != "" {
 		to = end
 	}
-	query := "SELECT " + columns + ", key FROM entries WHERE key " + is + " ? AND key < ? ORDER BY " + order + " LIMIT ?"
-	return query, []any{from, to, int64(q.Limit) + 1}
+	query := "SELECT " + columns + ", key FROM entries WHERE key " + is + " ? AND key < ? ORDER BY " + order
+	return query, []any{from, to}
 }
 
 // countKeys counts up to a limit and one more, which is the first that Count
-// does not count. It reads the index of the keys alone.
-const countKeys = "SELECT count(*), max(key) FROM (SELECT key FROM entries WHERE key >= ? AND key < ? ORDER BY key LIMIT ?)"
+// does not count. It reads the index of the keys alone. A sum is a limit that does
+// not make SQLite prepare the statement anew each time.
+const countKeys = "SELECT count(*), max(key) FROM (SELECT key FROM entries WHERE key >= ? AND key < ? ORDER BY key LIMIT ? + 0)"
 
 // Count implements driver.DB.
 func (db *DB) Count(ctx context.Context, from, to string, limit int) (n int, next string, err error) {

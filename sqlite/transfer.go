@@ -57,10 +57,10 @@ func (db *DB) ReadRecords(ctx context.Context, q driver.RecordQuery) (driver.Rec
 	if q.From.Skip > 0 {
 		is = ">="
 	}
-	query := "SELECT " + columns + " FROM entries WHERE key " + is + " ? ORDER BY key LIMIT ?"
+	query := "SELECT " + columns + " FROM entries WHERE key " + is + " ? ORDER BY key"
 	err = db.read(ctx, several, func(r *reading) error {
 		p := &recordPager{reading: r, q: q, size: driver.PageSize{Limit: q.Limit}}
-		err := r.conn.query(p.entry, query, q.From.After, int64(q.Limit)+1)
+		err := r.conn.query(p.entry, query, q.From.After)
 		if err == errMore {
 			p.page.More, err = true, nil
 		}
