@@ -18,8 +18,26 @@ const (
 )
 
 // outbox are entries that the next commit of a root writes beside it, at most
-// one for each key. It is never changed in place.
+// one for each key. It is never changed in place. The Retain of one that has versions is
+// scheduled: which schedule that is only the server knows that makes the commit.
 type outbox []driver.Write
+
+// scheduled stands for Options.Retention.
+var scheduled = new(driver.Retention)
+
+// writes returns the writes with the schedule of a server's, to go into a batch.
+func (o outbox) writes(r *driver.Retention) []driver.Write {
+	if !slices.ContainsFunc(o, func(w driver.Write) bool { return w.Retain != nil }) {
+		return o
+	}
+	ws := slices.Clone(o)
+	for i := range ws {
+		if ws[i].Retain != nil {
+			ws[i].Retain = r
+		}
+	}
+	return ws
+}
 
 // with returns the outbox with more writes, in their order. What is written
 // takes the place of what was to be written; what is created if it is absent
@@ -53,9 +71,10 @@ func (o outbox) bytes() int {
 
 // The forms of a write in a journal record.
 const (
-	outboxPut    = 1
-	outboxDelete = 2
-	outboxOnce   = 3
+	outboxPut      = 1
+	outboxDelete   = 2
+	outboxOnce     = 3
+	outboxRetained = 4
 )
 
 func (o outbox) appendBinary(dst []byte) []byte {
@@ -68,6 +87,8 @@ func (o outbox) appendBinary(dst []byte) []byte {
 			form = outboxDelete
 		case w.Mode == driver.Once:
 			form = outboxOnce
+		case w.Retain != nil:
+			form = outboxRetained
 		}
 		dst = append(dst, form)
 		dst = binary.AppendUvarint(dst, uint64(len(w.Key)))
@@ -103,6 +124,8 @@ func decodeOutbox(b []byte) (o outbox, rest []byte, err error) {
 			w.Delete, w.Value = true, nil
 		case outboxOnce:
 			w.Mode = driver.Once
+		case outboxRetained:
+			w.Retain = scheduled
 		default:
 			return nil, nil, fmt.Errorf("%w: outbox entry of form %d", driver.ErrFormat, form)
 		}
@@ -122,9 +145,19 @@ func decodeOutbox(b []byte) (o outbox, rest []byte, err error) {
 // driver.ErrInvalid. The value is kept and must not be changed. When more than
 // MaxOutbox entries or MaxOutboxBytes would wait for a save it is ErrOutboxFull,
 // and nothing is attached.
-func (tx *Tx) Attach(w driver.Write) error {
+func (tx *Tx) Attach(w driver.Write) error { return tx.attach(w, false) }
+
+// AttachRetained is Attach for an entry that has versions, as the root has: the one that
+// the write replaces is kept by Options.Retention of the server that makes the commit, until the
+// entry is deleted. What is created if it is absent, and a deletion, is
+// driver.ErrInvalid.
+func (tx *Tx) AttachRetained(w driver.Write) error { return tx.attach(w, true) }
+
+func (tx *Tx) attach(w driver.Write, retained bool) error {
 	s := tx.s
 	switch {
+	case retained && (w.Delete || w.Mode != driver.Always):
+		return fmt.Errorf("attach %q to %v: %w: only what is written has versions", w.Key, s.key, driver.ErrInvalid)
 	case w.Mode != driver.Always && w.Mode != driver.Once || w.Mode == driver.Once && w.Delete || w.Retain != nil || w.Mark:
 		return fmt.Errorf("attach %q to %v: %w: a write without conditions is wanted", w.Key, s.key, driver.ErrInvalid)
 	case w.Delete && w.Value != nil:
@@ -141,6 +174,9 @@ func (tx *Tx) Attach(w driver.Write) error {
 	}
 	if count > MaxOutbox || bytes > MaxOutboxBytes {
 		return fmt.Errorf("attach to %v: %w: %d entries of %d bytes, at most %d of %d", s.key, ErrOutboxFull, count, bytes, MaxOutbox, MaxOutboxBytes)
+	}
+	if retained {
+		w.Retain = scheduled
 	}
 	tx.outbox = tx.outbox.with(w)
 	tx.weight += len(w.Key) + len(w.Value)
