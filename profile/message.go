@@ -413,11 +413,15 @@ func (tx *Tx) send(to session.Key, m Message, giver session.Key) (id string, err
 // session.Tx.Attach. It is for layers over this package; a game uses Send. A
 // refusal fails the whole update.
 func (tx *Tx) Attach(w driver.Write) error {
+	return tx.attach(w, (*session.Tx).Attach)
+}
+
+func (tx *Tx) attach(w driver.Write, how func(*session.Tx, driver.Write) error) error {
 	s, ok := tx.w.(*session.Tx)
 	if tx.over || !ok {
 		return tx.noOutbox("attach an entry")
 	}
-	if err := s.Attach(w); err != nil {
+	if err := how(s, w); err != nil {
 		return tx.spoil(err)
 	}
 	return nil

@@ -89,12 +89,18 @@ func (b *slotBook) store(s *storedSlot, fields *document.Document) error {
 	return nil
 }
 
-// drop deletes the entry of a slot, if it has one.
-func (b *slotBook) drop(s *storedSlot) {
-	if s.Stamp != 0 {
-		b.writes = append(b.writes, deletion(parkedKey(b.key, s.ID)))
-		s.Stamp = 0
+// vacate takes the fields out of a slot's entry, if it has one.
+func (b *slotBook) vacate(s *storedSlot) error {
+	if s.Stamp == 0 {
+		return nil
 	}
+	w, err := (&parkedSlot{Slot: s.ID, Birth: b.birth}).write(b.key, nil)
+	if err != nil {
+		return err
+	}
+	b.writes = append(b.writes, w)
+	s.Stamp, s.Summary, s.PlayTime = 0, nil, 0
+	return nil
 }
 
 // load loads a slot, whose parked fields were read, and parks the one that was
@@ -116,10 +122,8 @@ func (b *slotBook) load(id string, parked *document.Document) error {
 	if s.Stamp == 0 && b.born != nil {
 		b.put(slotSchemaPath.Field, b.born)
 	}
-	b.drop(s)
-	s.Summary, s.PlayTime = nil, 0 // the list takes them from the fields now
 	b.index.loaded = id
-	return nil
+	return b.vacate(s) // the list takes the summary from the fields now
 }
 
 // put takes in a field of the slot that is being loaded.
@@ -251,7 +255,7 @@ func (b *slotBook) purge() {
 	b.index.slots = slices.DeleteFunc(b.index.slots, func(s *storedSlot) bool {
 		gone := s.deleted() && !b.now.Before(s.Until)
 		if gone {
-			b.drop(s)
+			b.writes = append(b.writes, deletion(parkedKey(b.key, s.ID)))
 		}
 		return gone
 	})

@@ -59,12 +59,12 @@ func (w *world) readSlots(p *profile.Profile) *slotModel {
 	for id := range m.names {
 		w.ok(p.SwitchSlot(w.ctx, id))
 		m.levels[id] = level.Get(p)
-		if got := w.entries("1", "slot"); slices.Contains(got, id) {
+		if got := w.parked("1"); slices.Contains(got, id) {
 			w.Errorf("slot %s is loaded, and has an entry: %v", id, got)
 		}
 	}
 	w.ok(p.SwitchSlot(w.ctx, profile.NoSlot))
-	if got := w.entries("1", "slot"); len(got) != len(m.names) {
+	if got := w.parked("1"); len(got) != len(m.names) {
 		w.Errorf("entries of slots = %v, want one for each of %v", got, m.names)
 	}
 	return m

@@ -14,7 +14,9 @@ import (
 
 // A slot that is not loaded is parked in the entry slot/<id> under the player's
 // root. One that was never loaded and is no copy has none: all its fields read as
-// their defaults.
+// their defaults. When it is loaded its entry stays, without fields, so that what was
+// parked stays among the versions of the entry for as long as the root's do: a restore
+// looks for it there.
 const slotFolder = "slot"
 
 func parkedKey(key session.Key, id string) string {
@@ -27,12 +29,12 @@ type parkedSlot struct {
 	Format int             `json:"format"`
 	Slot   string          `json:"slot"`
 	Birth  driver.Version  `json:"birth"` // of the profile
-	Stamp  uint64          `json:"stamp"` // as in the index
+	Stamp  uint64          `json:"stamp"` // as in the index; 0: the slot is not parked
 	Fields json.RawMessage `json:"fields,omitempty"`
 }
 
-// park returns the write of an entry, or document.ErrTooLarge if it cannot go with
-// an update.
+// write returns the write of an entry, or document.ErrTooLarge if it cannot go with
+// an update. Fields is nil for a slot that is not parked.
 func (ps *parkedSlot) write(key session.Key, fields *document.Document) (driver.Write, error) {
 	head := *ps
 	head.Format, head.Fields = slotFormat, nil
@@ -40,10 +42,13 @@ func (ps *parkedSlot) write(key session.Key, fields *document.Document) (driver.
 	if err != nil {
 		return driver.Write{}, fmt.Errorf("encode save slot %q: %w", ps.Slot, err)
 	}
-	value := make([]byte, 0, len(text)+len(`,"fields":`)+fields.Size())
-	value = append(value, text[:len(text)-1]...)
-	value = append(value, `,"fields":`...)
-	value = append(fields.AppendJSON(value), '}')
+	value := text
+	if fields != nil {
+		value = make([]byte, 0, len(text)+len(`,"fields":`)+fields.Size())
+		value = append(value, text[:len(text)-1]...)
+		value = append(value, `,"fields":`...)
+		value = append(fields.AppendJSON(value), '}')
+	}
 	w := driver.Write{Key: parkedKey(key, ps.Slot), Mode: driver.Always, Value: value}
 	if size := len(w.Key) + len(value); size > session.MaxOutboxBytes {
 		return w, fmt.Errorf("%w: it has %d bytes, at most %d can be parked", document.ErrTooLarge, size, session.MaxOutboxBytes)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/session"
 )
 
 // slotState is what a write to a field asks of the save slots. It never changes: a
@@ -112,8 +113,14 @@ func (tx *Tx) keepSlots(b *slotBook) error {
 	if err != nil {
 		return err
 	}
-	if err := attachAll(tx, b.writes...); err != nil {
-		return err
+	for _, w := range b.writes {
+		how := (*session.Tx).AttachRetained
+		if w.Delete {
+			how = (*session.Tx).Attach
+		}
+		if err := tx.attach(w, how); err != nil {
+			return err
+		}
 	}
 	if len(b.strays) > 0 {
 		tx.p.srv.log.Warn("fields that were written while no save slot was loaded are replaced by the slot's", "key", tx.p.key.String(), "fields", b.strays)

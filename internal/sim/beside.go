@@ -92,7 +92,7 @@ func (b beside) write(w storedWrite) {
 	switch {
 	case w.form == 2:
 		delete(b, w.key)
-	case w.form == 1 || b[w.key] == nil:
+	case w.form != 3 || b[w.key] == nil:
 		b[w.key] = w.value
 	}
 }

@@ -95,7 +95,7 @@ func (c *checker) saversWritten(b *driver.Batch) error {
 			continue
 		}
 		switch {
-		case folder == slotFolder && w.Delete:
+		case folder == slotFolder && (w.Delete || vacant(w.Value)):
 			delete(s.parked, id)
 		case folder == slotFolder:
 			s.parked[id] = w.Value
@@ -116,6 +116,12 @@ func (c *checker) saversWritten(b *driver.Batch) error {
 		}
 	}
 	return nil
+}
+
+// vacant reports whether an entry says that its slot is not parked.
+func vacant(value []byte) bool {
+	var entry struct{ Stamp uint64 }
+	return json.Unmarshal(value, &entry) == nil && entry.Stamp == 0
 }
 
 // saverMoved takes a new root. What was minted is never less than before.
