@@ -68,6 +68,9 @@ type Restored struct {
 	// others.
 	Deeds []Deed
 	More  bool
+	// Lost are the ids of save slots that stayed as they are, as nothing is kept of what was
+	// parked of them then: it has expired, or cannot be read.
+	Lost []string
 }
 
 // DeedsError means that a restore was refused as the player has bought or traded since.
@@ -93,9 +96,11 @@ func (e *DeedsError) Is(target error) bool { return target == ErrDeeds }
 // Restore gives the profile of an id the data of one of its versions, whether it is open
 // here, open on another server, or nowhere. All fields go back, also those that no schema
 // knows, and those that a layer keeps in them (mailbox.Received: what a grant gave goes
-// back together with the note that it did). Of save slots the one goes back that was
-// loaded in the version, loaded now or not; the others stay as they are. It blocks until that is on disk. It is always an
-// operator's act in the audit log: by the one whose Server.As it is, else by the server.
+// back together with the note that it did), and so does each save slot, whether it was
+// loaded or parked then and is now; which one is loaded does not change, slots that were
+// made since stay as they are, and so do those of Restored.Lost. It blocks until that is
+// on disk. It is always an operator's act in the audit log: by the one whose Server.As it
+// is, else by the server.
 //
 // The error is a *DeedsError for purchases, refunds and trades since, unless Despite;
 // driver.ErrNotFound if the profile has no such version, or has it no more; ErrOtherBirth
@@ -190,6 +195,7 @@ type restoreResult struct {
 	More    bool           `json:"more,omitempty"`
 	Unmade  bool           `json:"unmade,omitempty"` // it was refused because of the deeds
 	Refused *refusedChange `json:"refused,omitempty"`
+	Lost    []string       `json:"lost_slots,omitempty"`
 }
 
 // storedDeed is a deed as it is told.
@@ -240,7 +246,7 @@ func decodeRestored(key session.Key, out Outcome) (Restored, error) {
 	case r.Refused != nil:
 		return Restored{}, r.Refused.err(key)
 	}
-	return Restored{Changed: r.Changed, Revision: out.Revision, Before: r.Before, Deeds: deeds, More: r.More}, nil
+	return Restored{Changed: r.Changed, Revision: out.Revision, Before: r.Before, Deeds: deeds, More: r.More, Lost: r.Lost}, nil
 }
 
 // restoring is what was read for a restore.
@@ -253,10 +259,9 @@ type restoring struct {
 	more    bool
 	refused error
 
-	// What is parked of the slot that was loaded in the version, if that is not loaded
-	// now, and with which stamp.
-	parked *document.Document
-	stamp  uint64
+	slots  *oldSlots
+	loaded string               // the slot that was loaded when they were read
+	parked map[string]parkedNow // by id, at that time
 }
 
 // prepareRestore reads the version and the deeds since. In between it saves what the
@@ -287,27 +292,18 @@ func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 		return nil, fmt.Errorf("save before a restore: %w: %w", driver.ErrUnavailable, err) // it waits until that can be done
 	}
 	r.old, r.before = v.Document, p.s.Version()
-	r.readParked(ctx, p)
+	if err := r.readSlots(ctx, p, v); err != nil {
+		if errors.Is(err, driver.ErrUnavailable) || ctx.Err() != nil {
+			return nil, err
+		}
+		r.refused = err
+		return r, nil
+	}
+	if r.refused = r.migrateLoaded(p); r.refused != nil {
+		return r, nil
+	}
 	r.deeds, r.more, err = p.srv.deedsSince(ctx, p.key, v)
 	return r, err
-}
-
-// readParked reads the slot that was loaded in the version, if it is parked now. One that
-// cannot be read is one that the restore changes.
-func (r *restoring) readParked(ctx context.Context, p *Profile) {
-	p.begin()
-	apart, err := slotApart(p.openDocument(), r.old, p.schema)
-	p.closeDocument()
-	p.end()
-	if err != nil || apart == nil || !apart.kept {
-		return
-	}
-	if r.stamp, err = p.stampOf(apart.id); err != nil || r.stamp == 0 {
-		return
-	}
-	if r.parked, err = p.readParked(ctx, apart.id, r.stamp); err != nil {
-		r.parked = nil
-	}
 }
 
 // handleRestore makes the update that a restore is.
@@ -333,9 +329,14 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 		return nil, result.refuse(ErrDeeds)
 	}
 	var err error
-	if result.Changed, err = restoreInto(tx, r); err != nil {
+	if result.Changed, err = restoreInto(tx, r); errors.Is(err, ErrLater) {
+		return nil, err
+	} else if err != nil {
 		result.Deeds, result.Refused = nil, refuse(err)
 		return nil, result.refuse(err)
+	}
+	if r.slots != nil {
+		result.Lost = r.slots.lost
 	}
 	if result.Changed == 0 {
 		m.came = "nothing to change"
@@ -360,16 +361,13 @@ func (r *restoring) missed(w *session.Tx) bool {
 // has changed.
 //
 // What was noted of migrations (~schema) goes back with the data; those that were due
-// of it have been run on it by now. The list of save slots stays, as it says where other
-// entries are, and so does the slot that is loaded: if it is another one than was
-// loaded in the version, the version's slot is put where it is parked.
+// of it have been run on it by now.
 func restoreInto(tx *Tx, r *restoring) (changed int, err error) {
 	now, p := tx.w.Document(), tx.p
-	apart, err := slotApart(now, r.old, p.schema)
-	if err != nil {
-		return 0, err
+	if r.slots != nil && p.slotted.id() != r.loaded {
+		return 0, fmt.Errorf("%w: a save slot was switched meanwhile", ErrLater)
 	}
-	target, err := restored(now, r.old, apart, p.srv.limits())
+	target, err := restored(now, r.old, r.slots, r.loaded, p.srv.limits())
 	if err != nil {
 		return 0, err
 	}
@@ -377,95 +375,11 @@ func restoreInto(tx *Tx, r *restoring) (changed int, err error) {
 		return 0, err
 	}
 	delta := document.Diff(now, target)
-	if err := tx.replay(delta); err != nil || apart == nil {
+	if err := tx.replay(delta); err != nil || r.slots == nil {
 		return len(delta), err
 	}
-	parked, err := r.restoreParked(tx, apart)
+	parked, err := r.restoreParked(tx)
 	return len(delta) + parked, err
-}
-
-// restoreParked puts the version's slot where it is parked, unless that is what is parked
-// there, and returns how many of its fields it has changed. One that the player has
-// deleted gets it too, for as long as it can be undeleted. One that is gone stays gone.
-func (r *restoring) restoreParked(tx *Tx, apart *apartSlot) (changed int, err error) {
-	if !apart.kept {
-		return 0, nil
-	}
-	b, err := tx.slotBook()
-	if err != nil {
-		return 0, err
-	}
-	s := b.index.slot(apart.id)
-	fields, err := fieldsOf(r.old, apart.fields, tx.p.srv.limits())
-	if err == nil {
-		err = tx.p.fits(fields)
-	}
-	if err != nil {
-		return 0, tx.p.slotErr(s.ID, err)
-	}
-	changed = len(document.Diff(new(document.Document), fields))
-	if r.parked != nil && r.stamp == s.Stamp {
-		if changed = len(document.Diff(r.parked, fields)); changed == 0 {
-			return 0, nil
-		}
-	}
-	if err := b.store(s, fields); err != nil {
-		return 0, tx.p.slotErr(s.ID, err)
-	}
-	return max(changed, 1), tx.keepSlots(b)
-}
-
-func (p *Profile) slotErr(id string, err error) error {
-	return &SlotError{Key: p.key, Slot: id, Err: err}
-}
-
-// apartSlot is the save slot that was loaded in a version, if it is not loaded now: its
-// fields must not come into another one's.
-type apartSlot struct {
-	id     string   // empty: none was loaded
-	kept   bool     // it is there now, or can be undeleted
-	fields []string // that are per slot, now or then
-}
-
-// slotApart returns the slot of an old document, or nil if it is loaded now, or there are
-// no slots. A document from before there were slots has the first one's.
-func slotApart(now, old *document.Document, s *Schema) (*apartSlot, error) {
-	x, err := readSlots(now, s)
-	if x == nil || err != nil {
-		return nil, err
-	}
-	y, err := readSlots(old, s)
-	if err != nil {
-		return nil, err
-	}
-	apart := &apartSlot{id: FirstSlot, fields: append([]string{slotSchemaPath.Field}, x.rules.Fields...)}
-	if y != nil {
-		apart.id, apart.fields = y.loaded, append(apart.fields, y.rules.Fields...)
-	}
-	if apart.id == x.loaded {
-		return nil, nil
-	}
-	apart.kept = x.slot(apart.id) != nil
-	return apart, nil
-}
-
-// PlanRestore returns what a restore would change of a document, migrations aside: to
-// show it before. Neither document changes. If another save slot is loaded now than was
-// in the old one, it returns the id of that one too, whose fields would be put where it
-// is parked.
-func PlanRestore(now, old *document.Document) (delta document.Delta, parked string, err error) {
-	apart, err := slotApart(now, old, nil)
-	if err != nil {
-		return nil, "", err
-	}
-	target, err := restored(now, old, apart, &anySize)
-	if err != nil {
-		return nil, "", err
-	}
-	if apart != nil && apart.kept {
-		parked = apart.id
-	}
-	return document.Diff(now, target), parked, nil
 }
 
 // staying are the fields that a restore leaves as they are: they do not say what the
@@ -473,21 +387,41 @@ func PlanRestore(now, old *document.Document) (delta document.Delta, parked stri
 var staying = []string{slotsField}
 
 // restored returns the document that a restore of old makes of now, within the limits of
-// today. Of a slot that is apart nothing comes into it.
-func restored(now, old *document.Document, apart *apartSlot, l *document.Limits) (*document.Document, error) {
+// today. The fields of the slot that is loaded become what that slot's were; if that is not
+// known, they stay.
+func restored(now, old *document.Document, slots *oldSlots, loaded string, l *document.Limits) (*document.Document, error) {
 	target, err := document.Parse(old.AppendJSON(nil), l)
 	if err != nil {
 		return nil, err
 	}
-	stay := staying
-	if apart != nil {
-		stay = append(slices.Clone(staying), apart.fields...)
-	}
-	for _, name := range stay {
+	copied := func(from *document.Document, name string) error {
 		path := document.Field(name)
-		if value, ok := now.Get(path); !ok {
+		value, ok := from.Get(path)
+		if !ok {
 			target.Delete(path)
-		} else if _, err := target.Set(path, value); err != nil {
+			return nil
+		}
+		_, err := target.Set(path, value)
+		return err
+	}
+	for _, name := range staying {
+		if err := copied(now, name); err != nil {
+			return nil, err
+		}
+	}
+	if slots == nil {
+		return target, nil
+	}
+	then, known := slots.of(loaded)
+	for _, name := range slots.per {
+		from := then
+		switch {
+		case !known, then == nil && name == slotSchemaPath.Field: // an empty one needs no migration
+			from = now
+		case then == nil:
+			from = new(document.Document)
+		}
+		if err := copied(from, name); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package profile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -319,6 +320,131 @@ func TestRestore(t *testing.T) {
 				if coins.Get(p) != 1 || restoredLevel.Get(p) != 9 || len(p.SaveSlots()) != 1 {
 					w.Errorf("alice has %s and %d slots, want 1 coin, level 9 and one slot", dump(p), len(p.SaveSlots()))
 				}
+			})
+		})
+		t.Run("AndTheOthersThatWereParked", func(t *testing.T) {
+			for _, now := range []string{profile.FirstSlot, "2", profile.NoSlot} {
+				for _, away := range []bool{false, true} {
+					if away && now != profile.FirstSlot {
+						continue
+					}
+					t.Run(fmt.Sprintf("Now%sAway%v", now, away), func(t *testing.T) {
+						bubble(t, func(w *world) {
+							a, p, _, second := begin(w)
+							w.save(p)
+							old := w.newest(a, "alice").Version // the second is loaded, and the first is parked with level 2
+							time.Sleep(61 * time.Minute)
+							for _, slot := range []string{profile.FirstSlot, second} {
+								w.ok(p.SwitchSlot(w.ctx, slot))
+								w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 77) })
+								time.Sleep(61 * time.Minute)
+							}
+							third, err := p.CreateSlot(w.ctx, "third", true)
+							w.ok(err)
+							w.update(p, func(tx *profile.Tx) { coins.Set(tx, 50); restoredLevel.Set(tx, 33) })
+							w.ok(p.SwitchSlot(w.ctx, now))
+							if away {
+								w.close(p)
+							}
+							view, then := got(a.Session().Peek(w.ctx, player.Key("alice"))), got(a.Session().ReadVersion(w.ctx, player.Key("alice"), old))
+							plan, err := a.PlanRestore(w.ctx, view, then)
+							if err != nil || plan.Changed != 3 || len(plan.Slots)+len(plan.Delta) != 3 {
+								w.Errorf("PlanRestore = %+v, %v, want three changes", plan, err)
+							}
+							if done := w.restore(a, "alice", old, ticket); done.Changed != 3 || done.Lost != nil {
+								w.Errorf("Restore = %+v, want three changes", done)
+							}
+							if done := w.restore(a, "alice", old, ticket); done.Changed != 0 {
+								w.Errorf("Restore again = %+v, want no change", done)
+							}
+							if away {
+								p = w.load(a, "alice")
+							}
+							if !away && p.LoadedSlot() != strings.TrimPrefix(now, profile.NoSlot) {
+								w.Errorf("slot %q is loaded, want %q as before", p.LoadedSlot(), now)
+							}
+							has(w, p, profile.FirstSlot, 2, 2)
+							has(w, p, second, 2, 9)
+							has(w, p, third, 2, 33) // it was made since
+						})
+					})
+				}
+			}
+		})
+		t.Run("OneThatWasNeverLoadedThen", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, _, second := begin(w)
+				third, err := p.CreateSlot(w.ctx, "third", false)
+				w.ok(err)
+				w.save(p)
+				old := w.newest(a, "alice").Version
+				time.Sleep(61 * time.Minute)
+				w.ok(p.SwitchSlot(w.ctx, third))
+				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 33) })
+				w.restore(a, "alice", old, ticket)
+				if restoredLevel.Get(p) != 0 || p.LoadedSlot() != third {
+					w.Errorf("alice has %s, want level 0 in the third slot", dump(p))
+				}
+				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 34) })
+				has(w, p, second, 2, 9)
+				if done := w.restore(a, "alice", old, ticket); done.Changed != 1 {
+					w.Errorf("Restore = %+v, want one change", done)
+				}
+				w.save(p)
+				snap := got(w.db.Read(w.ctx, "player/alice/slot/"+third))
+				if got := string(snap.Entries[0].Value); strings.Contains(got, "34") {
+					w.Errorf("the third slot has the entry %s, want it without fields", got)
+				}
+				has(w, p, third, 2, 0)
+			})
+		})
+		t.Run("OfWhichNothingIsKept", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, first, second := begin(w)
+				w.restore(a, "alice", first, ticket) // whose version is kept whatever the schedule says
+				w.update(p, func(tx *profile.Tx) { coins.Set(tx, 3) })
+				w.save(p)
+				var old driver.Version
+				for _, v := range got(a.Session().Versions(w.ctx, player.Key("alice"))) {
+					if v.Marked {
+						old = v.Version
+					}
+				}
+				w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot)) // within the same hour
+				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 77) })
+				w.ok(p.SwitchSlot(w.ctx, second))
+				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 78) })
+				done := w.restore(a, "alice", old, ticket)
+				if !slices.Equal(done.Lost, []string{profile.FirstSlot}) || done.Changed == 0 {
+					w.Errorf("Restore = %+v, want the first slot left as it is", done)
+				}
+				has(w, p, second, 1, 9)
+				has(w, p, profile.FirstSlot, 1, 77)
+			})
+		})
+		t.Run("IsMigratedIfItIsLoadedNow", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, _, second := begin(w)
+				w.save(p)
+				old := w.newest(a, "alice").Version
+				time.Sleep(61 * time.Minute)
+				w.close(p)
+				b := w.serverOn("b", open{w.db}, slots.Migrate(profile.Migration{Name: "tenfold", PerSlot: true, Run: func(d *profile.Draft) error {
+					var l int64
+					if _, err := d.Get("level", &l); err != nil {
+						return err
+					}
+					return d.Set("level", 10*l)
+				}}), nil)
+				p = w.load(b, "alice")
+				w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot))
+				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 77) })
+				w.restore(b, "alice", old, ticket)
+				if restoredLevel.Get(p) != 20 {
+					w.Errorf("alice has %s, want level 2 of then, tenfold", dump(p))
+				}
+				has(w, p, second, 2, 90)
+				has(w, p, profile.FirstSlot, 2, 20)
 			})
 		})
 		t.Run("WhenNoneIsLoaded", func(t *testing.T) {

@@ -42,6 +42,7 @@ type Player struct {
 	Changed int            // fields and elements
 	Deeds   []profile.Deed // what is not undone, or why it is refused
 	More    bool           // there are others
+	Lost    []string       // ids of save slots that stay as they are: see profile.Restored
 	Err     error
 }
 
@@ -71,14 +72,15 @@ func (r *run) restore(ctx context.Context, p *Player) error {
 	if err != nil || p.State != "" {
 		return err
 	}
-	delta, parked, err := profile.PlanRestore(now.Document, old.Document)
+	plan, err := r.srv.PlanRestore(ctx, now, old)
 	if err != nil {
 		return err
 	}
 	// A run that was killed may have restored him in its journal only, with the entry in
 	// the audit log: then he is taken over from it, and both are written.
 	journalled := r.again && !now.Saved
-	if p.Changed = len(delta); p.Changed == 0 && parked == "" && !journalled {
+	p.Changed, p.Lost = plan.Changed, plan.Lost
+	if plan.Changed == 0 && !journalled {
 		p.State = Unchanged
 		return nil
 	}
@@ -103,7 +105,7 @@ func (r *run) restore(ctx context.Context, p *Player) error {
 	case err != nil:
 		return err
 	}
-	if p.State, p.Changed, p.Deeds, p.More = Restored, done.Changed, done.Deeds, done.More; done.Changed == 0 {
+	if p.State, p.Changed, p.Deeds, p.More, p.Lost = Restored, done.Changed, done.Deeds, done.More, done.Lost; done.Changed == 0 {
 		p.State = Unchanged
 	}
 	return nil

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/console"
 	"github.com/holdfast-games/holdfast/profile"
@@ -41,9 +41,10 @@ type restoreJSON struct {
 	Key     string          `json:"key"`
 	Version driver.Version  `json:"version"` // that is restored
 	Changed bool            `json:"changed"`
-	Before  *driver.Version `json:"before,omitzero"` // the version with the data as they were
-	Changes []changeJSON    `json:"changes"`         // as they were found before it was done
-	Parked  string          `json:"parked,omitzero"` // the save slot that was loaded in the version, if it is not now
+	Before  *driver.Version `json:"before,omitzero"`     // the version with the data as they were
+	Changes []changeJSON    `json:"changes"`             // as they were found before it was done
+	Slots   []string        `json:"slots,omitzero"`      // ids of save slots that are not loaded and are changed
+	Lost    []string        `json:"slots_left,omitzero"` // ids of those that stay as they are: nothing is kept of them
 	Deeds   []deedJSON      `json:"not_undone"`
 	More    bool            `json:"more,omitzero"` // there are other deeds
 }
@@ -112,11 +113,11 @@ func (c *restoreCmd) one(ctx context.Context, e *env, db *database, srv *profile
 		return err
 	}
 	plan := &restoreJSON{Key: c.Key.String(), Version: old.Version}
-	var delta document.Delta
-	if delta, plan.Parked, err = profile.PlanRestore(now.Document, old.Document); err != nil {
+	planned, err := srv.PlanRestore(ctx, now, old)
+	if err != nil {
 		return err
 	}
-	plan.Changes = changesOf(now.Document, delta)
+	plan.Changes, plan.Slots, plan.Lost = changesOf(now.Document, planned.Delta), planned.Slots, planned.Lost
 	deeds, more, err := srv.Deeds(ctx, c.Key.ID, old.Version)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ func (c *restoreCmd) one(ctx context.Context, e *env, db *database, srv *profile
 	if len(deeds) > 0 && !c.Despite {
 		return &profile.DeedsError{Key: c.Key.Key, Version: old.Version, Deeds: deeds, More: more}
 	}
-	if len(plan.Changes) > 0 || plan.Parked != "" {
+	if len(plan.Changes)+len(plan.Slots) > 0 {
 		if err := c.confirm(ctx, e, fmt.Sprintf("Restore %v to version %v?", c.Key, old.Version)); err != nil {
 			return err
 		}
@@ -141,7 +142,7 @@ func (c *restoreCmd) one(ctx context.Context, e *env, db *database, srv *profile
 	if err != nil {
 		return err
 	}
-	plan.Changed, plan.Before = done.Changed > 0, &done.Before
+	plan.Changed, plan.Before, plan.Lost = done.Changed > 0, &done.Before, done.Lost
 	return c.report(e, plan)
 }
 
@@ -152,8 +153,11 @@ func (c *restoreCmd) show(e *env, plan *restoreJSON) error {
 			return err
 		}
 	}
-	if plan.Parked != "" {
-		fmt.Fprintf(e.out, "Save slot %s was loaded in that version: it gets its fields where it is parked.\n", plan.Parked)
+	if len(plan.Slots) > 0 {
+		fmt.Fprintf(e.out, "Not loaded now, and restored too: save slot %s.\n", strings.Join(plan.Slots, ", "))
+	}
+	if len(plan.Lost) > 0 {
+		fmt.Fprintf(e.out, "Left as it is, as nothing is kept of what it had then: save slot %s.\n", strings.Join(plan.Lost, ", "))
 	}
 	if len(plan.Deeds) == 0 {
 		return nil

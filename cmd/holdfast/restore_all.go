@@ -39,6 +39,7 @@ type rolledJSON struct {
 	Changed int             `json:"changed,omitzero"`
 	Deeds   []deedJSON      `json:"not_undone,omitzero"`
 	More    bool            `json:"more,omitzero"`
+	Lost    []string        `json:"slots_left,omitzero"` // as in restoreJSON
 	Error   string          `json:"error,omitzero"`
 }
 
@@ -121,7 +122,7 @@ const maxRows = 1000
 
 func (r *rolled) add(p *rollback.Player) {
 	r.bar.Add(1)
-	j := rolledJSON{Key: p.Key.String(), State: p.State, At: jsonTime(p.At), Changed: p.Changed, Deeds: jsonDeeds(p.Deeds), More: p.More, Error: errText(p.Err)}
+	j := rolledJSON{Key: p.Key.String(), State: p.State, At: jsonTime(p.At), Changed: p.Changed, Deeds: jsonDeeds(p.Deeds), More: p.More, Lost: p.Lost, Error: errText(p.Err)}
 	if !p.Version.IsZero() {
 		j.Version = &p.Version
 	}
@@ -131,6 +132,9 @@ func (r *rolled) add(p *rollback.Player) {
 	}
 	if p.State == rollback.Failed || p.State == rollback.Refused {
 		r.keep(&r.rows, []string{j.Key, string(j.State), strconv.Itoa(len(p.Deeds)), j.Error})
+	}
+	for _, id := range j.Lost {
+		r.keep(&r.deeds, []string{j.Key, "save slot", id, "", "nothing is kept of what it had then"})
 	}
 	for _, d := range j.Deeds {
 		r.keep(&r.deeds, []string{j.Key, d.What, d.ID, stamp(d.At), cutText(d.Reason)})

@@ -83,6 +83,31 @@ func TestSlots(t *testing.T) {
 			}
 		})
 	})
+	t.Run("ARestoreBringsBackThoseThatAreParked", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			srv, p := w.saver()
+			_ = p.Close(t.Context())
+			old := p.Session().Version().String()
+			time.Sleep(61 * time.Minute) // of each hour one version is kept
+			for _, slot := range []string{"1", "2"} {
+				p, err := srv.Open(t.Context(), "1", &profile.OpenOptions{Slot: slot})
+				if err == nil {
+					err = p.Update(func(tx *profile.Tx) error { return rank.Set(tx, 77) })
+				}
+				if err == nil {
+					err = p.Close(t.Context())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.run("restore", "player/1", old, "--reason", "bug 9").is(exitOK, "restored too: save slot 1")
+			if one, two := w.ranks(srv, "1"), w.ranks(srv, "2"); one != 3 || two != 8 {
+				t.Errorf("ranks = %d, %d, want 3, 8", one, two)
+			}
+		})
+	})
 	t.Run("SwitchRenameDeleteAndUndelete", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
