@@ -85,21 +85,23 @@ func readOldParked(ctx context.Context, db *store.DB, owner session.Key, old *se
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("versions of entry %q: %w", key, err)
 	}
-	then := slices.IndexFunc(list, func(e driver.Entry) bool { return e.Updated.Wall.After(old.Updated) })
-	if then < 0 {
-		then = len(list)
+	want := parkedSlot{Slot: s.ID, Birth: old.Birth, Stamp: s.Stamp}
+	for _, v := range slices.Backward(list) {
+		if v.Updated.Wall.After(old.Updated) {
+			continue
+		}
+		e, err := db.ReadVersion(ctx, key, v.Version)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, fmt.Errorf("read entry %q: %w", key, err)
+		}
+		if fields := parkedIn(&e, want, l); fields != nil {
+			return fields, nil
+		}
+		if v.Updated.Wall.Before(old.Updated) {
+			break // else it may be of the same moment, and after the version
+		}
 	}
-	if then == 0 {
-		return nil, nil
-	}
-	e, err := db.ReadVersion(ctx, key, list[then-1].Version)
-	switch {
-	case errors.Is(err, store.ErrNotFound): // it went just now
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("read entry %q: %w", key, err)
-	}
-	return parkedIn(&e, parkedSlot{Slot: s.ID, Birth: old.Birth, Stamp: s.Stamp}, l), nil
+	return nil, nil
 }
 
 // parkedIn returns the fields in an entry, or nil if it cannot be read or is another than

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -27,6 +28,18 @@ type slotModel struct {
 
 func newSlotModel() *slotModel {
 	return &slotModel{loaded: "1", levels: map[string]int64{"1": 1}, names: map[string]string{"1": profile.FirstSlotName}, gone: map[string]bool{}}
+}
+
+func (m *slotModel) clone() *slotModel {
+	return &slotModel{m.loaded, m.gems, maps.Clone(m.levels), maps.Clone(m.names), maps.Clone(m.gone)}
+}
+
+// restore gives the account and the slots that are there what they had.
+func (m *slotModel) restore(old *slotModel) {
+	m.gems = old.gems
+	for id, level := range old.levels {
+		m.levels[id] = level
+	}
 }
 
 // String tells all of it, the slots in the order of their ids.

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/faulty"
 	"github.com/holdfast-games/holdfast/profile"
+	"github.com/holdfast-games/holdfast/session"
 	"pgregory.net/rapid"
 )
 
@@ -32,7 +34,7 @@ func TestSaveSlotsAgainstModel(t *testing.T) {
 type act struct{ kind, slot, n int }
 
 func drawAct(rt *rapid.T) act {
-	return act{rapid.IntRange(0, 10).Draw(rt, "kind"), rapid.IntRange(0, 6).Draw(rt, "slot"), rapid.IntRange(1, 999).Draw(rt, "n")}
+	return act{rapid.IntRange(0, 13).Draw(rt, "kind"), rapid.IntRange(0, 6).Draw(rt, "slot"), rapid.IntRange(1, 999).Draw(rt, "n")}
 }
 
 // saver is a player on one of the servers, with the model of what he has.
@@ -42,6 +44,13 @@ type saver struct {
 	p    *profile.Profile
 	m    *slotModel
 	runs int
+	old  []oldModel
+}
+
+// oldModel is a version, and what the player had then.
+type oldModel struct {
+	version driver.Version
+	m       *slotModel
 }
 
 func runActs(w *world, acts []act) (problem string) {
@@ -65,7 +74,7 @@ func runActs(w *world, acts []act) (problem string) {
 func (s *saver) start() {
 	s.runs++
 	s.f = faulty.New(open{s.db})
-	srv := s.serverOn("s"+strconv.Itoa(s.runs), s.f, roomy, nil)
+	srv := s.serverOn("s"+strconv.Itoa(s.runs), s.f, roomy, &profile.Options{Session: session.Options{Retention: &driver.Retention{}}}) // keeps every version
 	want := s.m.loaded
 	if want == "" {
 		want = profile.NoSlot
@@ -155,6 +164,21 @@ func (s *saver) act(a act) error {
 			m.names[id] = name
 		}
 		fine = usable
+	case 11:
+		if err = s.p.Save(s.ctx); err == nil {
+			s.old = append(s.old, oldModel{s.p.Session().Version(), m.clone()})
+		}
+	case 12, 13:
+		if len(s.old) == 0 {
+			return nil
+		}
+		old := s.old[a.n%len(s.old)]
+		m.restore(old.m)
+		var done profile.Restored
+		done, err = s.p.Server().Restore(s.ctx, "1", old.version, &profile.RestoreOptions{Reason: "a test"})
+		if done.Lost != nil {
+			err = errors.New(words("lost", done.Lost))
+		}
 	case 10: // the server dies, or closes the player; all was on disk
 		if a.n%2 == 0 {
 			s.close(s.p)
