@@ -10,19 +10,20 @@ import (
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/mem"
 	"github.com/holdfast-games/holdfast/profile"
+	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/sqlite"
 	"github.com/holdfast-games/holdfast/store"
 )
 
 // onDatabase opens a hero on a database, for a test in real time.
-func onDatabase(tb testing.TB, drv driver.DB) (p *profile.Profile, stop func()) {
+func onDatabase(tb testing.TB, drv driver.DB, o *profile.Options) (p *profile.Profile, stop func()) {
 	tb.Helper()
 	ctx := context.Background()
 	db, err := store.New(drv, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	srv, err := profile.Open(ctx, db, hero, nil)
+	srv, err := profile.Open(ctx, db, hero, o)
 	if err == nil {
 		p, err = srv.Open(ctx, "1", nil)
 	}
@@ -56,7 +57,7 @@ func BenchmarkSwitchSlot(b *testing.B) {
 		"Mem":    func() driver.DB { return mem.Open() },
 		"SQLite": func() driver.DB { return openFile(b, filepath.Join(b.TempDir(), "p.db")) },
 	} {
-		p, stop := onDatabase(b, open())
+		p, stop := onDatabase(b, open(), nil)
 		fill := func() {
 			err := p.Update(func(tx *profile.Tx) error {
 				for i := range 200 {
@@ -105,7 +106,8 @@ func TestSaveSlotsInAFile(t *testing.T) {
 func checkStoredSlots(t *testing.T, open func() driver.DB) {
 	t.Helper()
 	ctx := context.Background()
-	p, stop := onDatabase(t, open())
+	every := &profile.Options{Session: session.Options{Retention: &driver.Retention{}}}
+	p, stop := onDatabase(t, open(), every)
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -116,9 +118,11 @@ func checkStoredSlots(t *testing.T, open func() driver.DB) {
 	two, err := p.CreateSlot(ctx, "Two", true)
 	check(err)
 	check(p.Update(func(tx *profile.Tx) error { return level.Set(tx, 8) }))
+	check(p.Save(ctx))
+	old := p.Session().Version()
 	check(p.SwitchSlot(ctx, "1"))
 	stop()
-	p, stop = onDatabase(t, open())
+	p, stop = onDatabase(t, open(), every)
 	defer stop()
 	if level.Get(p) != 3 || p.LoadedSlot() != "1" {
 		t.Errorf("stored: slot %q, level %d", p.LoadedSlot(), level.Get(p))
@@ -126,5 +130,18 @@ func checkStoredSlots(t *testing.T, open func() driver.DB) {
 	check(p.SwitchSlot(ctx, two))
 	if level.Get(p) != 8 {
 		t.Errorf("stored: the second slot has level %d", level.Get(p))
+	}
+	check(p.Update(func(tx *profile.Tx) error { return level.Set(tx, 80) }))
+	check(p.SwitchSlot(ctx, "1"))
+	check(p.Update(func(tx *profile.Tx) error { return level.Set(tx, 30) }))
+	if done, err := p.Server().Restore(ctx, "1", old, &profile.RestoreOptions{Reason: "a test"}); err != nil || done.Changed != 2 || done.Lost != nil {
+		t.Errorf("Restore = %+v, %v, want two changes", done, err)
+	}
+	if level.Get(p) != 3 {
+		t.Errorf("restored: the first slot has level %d", level.Get(p))
+	}
+	check(p.SwitchSlot(ctx, two))
+	if level.Get(p) != 8 {
+		t.Errorf("restored: the second slot has level %d", level.Get(p))
 	}
 }
