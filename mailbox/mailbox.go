@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
+	"github.com/holdfast-games/holdfast/internal/registry"
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
 	"github.com/holdfast-games/holdfast/store"
@@ -64,7 +65,7 @@ type Mailbox struct {
 type shared struct {
 	kind string
 	opts Options
-	mx   *metrics
+	mx   *registry.Set
 
 	grants atomic.Pointer[[]*grant] // as they were read last, in the order of their creation
 
@@ -90,7 +91,7 @@ func Open(ctx context.Context, srv *profile.Server, o *Options) (*Mailbox, error
 	if _, err := b.read(ctx); err != nil {
 		return nil, fmt.Errorf("open mailbox of %q: %w", b.kind, err)
 	}
-	if b.mx, err = newMetrics(b); err != nil {
+	if b.mx, err = register(b); err != nil {
 		return nil, fmt.Errorf("open mailbox of %q: %w", b.kind, err)
 	}
 	b.ctx, b.stop = context.WithCancel(context.Background())
@@ -116,7 +117,7 @@ func (b *Mailbox) Close() error {
 	}
 	b.stop()
 	<-b.done
-	b.mx.unregister()
+	b.mx.Unregister()
 	return nil
 }
 

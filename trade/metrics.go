@@ -2,9 +2,9 @@ package trade
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/holdfast-games/holdfast/internal/registry"
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -16,7 +16,8 @@ type Metrics struct {
 }
 
 // NewMetrics returns metrics that are registered with r: one for all trades of a
-// process. The error is the registry's, as when it has such metrics already.
+// process. A nil r registers them nowhere. The error is the registry's, as when it has
+// such metrics already.
 func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -29,12 +30,8 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help: "Tries of trades: those beyond one for each trade had others in their way.",
 		}),
 	}
-	if err := r.Register(m.seconds); err != nil {
-		return nil, fmt.Errorf("register the trades' metrics: %w", err)
-	}
-	if err := r.Register(m.tries); err != nil {
-		r.Unregister(m.seconds)
-		return nil, fmt.Errorf("register the trades' metrics: %w", err)
+	if _, err := registry.Register(r, "the trades", m.seconds, m.tries); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
