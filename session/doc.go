@@ -113,7 +113,8 @@
 // settling, a take-over. A save takes those alone that were appended, like the
 // changes. A record of the whole state carries the outbox along, and a save that
 // fails gives it back. So an update and what is attached to it are both in the
-// database after any crash, or neither is.
+// database after any crash, or neither is. An entry that is attached as retained has
+// versions, as the root has.
 //
 // # Rings and questions
 //

@@ -353,7 +353,7 @@ func (op *opening) acquire(l *lease, r *root, e *driver.Entry, h *held) (*Sessio
 		w.Retain, w.Mark = nil, false // of what was there, a tombstone at most, nothing is to be kept
 	}
 	at := store.Attempt{
-		Batch: driver.Batch{ID: s.id, Writes: slices.Concat([]driver.Write{w}, h.outbox.writes(op.srv.opts.Retention), moves)},
+		Batch: driver.Batch{ID: s.id, Writes: slices.Concat([]driver.Write{w}, h.outbox.writes(&w, op.srv.opts.Retention), moves)},
 		Lane:  store.Waited,
 		Tries: -1,
 	}

@@ -25,15 +25,16 @@ type outbox []driver.Write
 // scheduled stands for Options.Retention.
 var scheduled = new(driver.Retention)
 
-// writes returns the writes with the schedule of a server's, to go into a batch.
-func (o outbox) writes(r *driver.Retention) []driver.Write {
+// writes returns the writes to go into the batch of a root's write, with its schedule and
+// its mark.
+func (o outbox) writes(root *driver.Write, r *driver.Retention) []driver.Write {
 	if !slices.ContainsFunc(o, func(w driver.Write) bool { return w.Retain != nil }) {
 		return o
 	}
 	ws := slices.Clone(o)
 	for i := range ws {
 		if ws[i].Retain != nil {
-			ws[i].Retain = r
+			ws[i].Retain, ws[i].Mark = r, root.Mark
 		}
 	}
 	return ws
@@ -148,8 +149,8 @@ func decodeOutbox(b []byte) (o outbox, rest []byte, err error) {
 func (tx *Tx) Attach(w driver.Write) error { return tx.attach(w, false) }
 
 // AttachRetained is Attach for an entry that has versions, as the root has: the one that
-// the write replaces is kept by Options.Retention of the server that makes the commit, until the
-// entry is deleted. What is created if it is absent, and a deletion, is
+// the write replaces is kept by Options.Retention of the server that makes the commit, and
+// marked if the root's version is, until the entry is deleted. What is created if it is absent, and a deletion, is
 // driver.ErrInvalid.
 func (tx *Tx) AttachRetained(w driver.Write) error { return tx.attach(w, true) }
 

@@ -257,7 +257,7 @@ func (s *Session) snapshotLocked(final bool, position uint64, ahead *changes) (s
 		lane = store.Waited
 	}
 	w := driver.Write{Key: s.rootKey, Version: s.version, Value: value, Retain: s.srv.opts.Retention, Mark: sv.marked != "" || keep}
-	batch := driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, attached.writes(s.srv.opts.Retention), moves)}
+	batch := driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, attached.writes(&w, s.srv.opts.Retention), moves)}
 	sv.attempt = store.Attempt{
 		Batch: batch,
 		Lane:  lane,

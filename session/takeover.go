@@ -315,7 +315,7 @@ func (srv *Server) settle(ctx context.Context, key string, lease, session driver
 		}
 		w := driver.Write{Key: key, Version: e.Version, Value: value, Retain: srv.opts.Retention, Mark: len(r.Origins) > 0}
 		_, err = srv.db.Commit(ctx, store.Attempt{
-			Batch: driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, h.outbox.writes(srv.opts.Retention), moves)},
+			Batch: driver.Batch{ID: id, Writes: slices.Concat([]driver.Write{w}, h.outbox.writes(&w, srv.opts.Retention), moves)},
 			Lane:  store.Waited,
 		})
 		if err == nil {
