@@ -52,7 +52,7 @@ func (c *checking) slots(ctx context.Context, key session.Key, d *document.Docum
 	return nil
 }
 
-// parked returns the slots that have an entry, those included that can be undeleted.
+// parked returns the slots that are parked, those included that can be undeleted.
 func (x *slotIndex) parked() (all []*storedSlot) {
 	for _, s := range x.slots {
 		if s.Stamp != 0 {

@@ -31,8 +31,8 @@ import (
 // the entries are attached: they are in the journal with it, and in one commit of
 // the root. So a crash at any moment leaves the old state or the new one, whole.
 //
-// A parked slot's entry is written when it is parked and deleted when it is
-// loaded. Reading it is I/O, which comes before the update. One operation on the
+// A parked slot's entry is written when it is parked, and its fields are taken out when
+// it is loaded. Reading it is I/O, which comes before the update. One operation on the
 // slots of a profile runs at a time; and each parking has a stamp, in the index and
 // in the entry, so what was read of another moment is known and never taken.
 

@@ -56,7 +56,7 @@ type storedSlot struct {
 	PlayTime int64                      `json:"play_time,omitempty"` // milliseconds
 	Deleted  time.Time                  `json:"deleted,omitzero"`
 	Until    time.Time                  `json:"until,omitzero"`
-	Stamp    uint64                     `json:"stamp,omitempty"` // of its entry; 0: there is none
+	Stamp    uint64                     `json:"stamp,omitempty"` // of its entry; 0: it is not parked
 	Summary  map[string]json.RawMessage `json:"summary,omitempty"`
 }
 

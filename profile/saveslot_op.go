@@ -191,6 +191,9 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 			if parked, err = p.readParked(ctx, c.id, stamp); err == nil && !p.srv.opts.Tool {
 				err = p.migrateParked(parked)
 			}
+			if err == nil {
+				err = p.fits(parked)
+			}
 			if err != nil {
 				return "", err
 			}
@@ -225,8 +228,8 @@ func (p *Profile) changeSlotsNow(ctx context.Context, c slotChange) (id string, 
 		}
 		return nil
 	})
-	if err == nil && c.saves && after != before && after != "" { // else it is being loaded
-		p.mail().want() // what waited for it
+	if err == nil && c.saves && after != before { // else it is being loaded
+		p.mail().want() // what waited for it, or came in between
 	}
 	return id, err
 }
@@ -256,7 +259,7 @@ func (p *Profile) migrateParked(parked *document.Document) error {
 	return p.schema.migrateSlot(p.key, parked, due, p.srv.migrator())
 }
 
-// stampOf returns the stamp of the slot of an id, 0 if it has no entry.
+// stampOf returns the stamp of the slot of an id, 0 if it is not parked.
 func (p *Profile) stampOf(id string) (uint64, error) {
 	p.begin()
 	defer p.end()

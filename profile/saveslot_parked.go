@@ -15,8 +15,9 @@ import (
 // A slot that is not loaded is parked in the entry slot/<id> under the player's
 // root. One that was never loaded and is no copy has none: all its fields read as
 // their defaults. When it is loaded its entry stays, without fields, so that what was
-// parked stays among the versions of the entry for as long as the root's do: a restore
-// looks for it there.
+// parked stays among the versions of the entry, which are kept by the schedule of the
+// root's: a restore looks for it there. A version of the root that is kept for a span of that
+// schedule finds it; one that is kept as it is marked may not.
 const slotFolder = "slot"
 
 func parkedKey(key session.Key, id string) string {
@@ -114,9 +115,6 @@ func (p *Profile) readParked(ctx context.Context, id string, stamp uint64) (*doc
 		return fail(fmt.Errorf("%w: the save slot's entry is not there", driver.ErrCorrupt))
 	}
 	fields, err := decodeParked(w.Value, want, p.srv.limits())
-	if err == nil {
-		err = p.fits(fields)
-	}
 	if err != nil {
 		return fail(err)
 	}
@@ -136,8 +134,8 @@ func (p *Profile) notMine(ctx context.Context) error {
 	return err
 }
 
-// fits checks that the values of a parked slot are of the types of its fields, as a
-// load does: else it stays as it is.
+// fits checks that the values of a parked slot, migrated if need be, are of the types of
+// its fields, as a load does: else it stays as it is.
 func (p *Profile) fits(fields *document.Document) error {
 	for name, value := range fields.Fields() {
 		if f := p.schema.Field(name); f != nil {
