@@ -64,7 +64,7 @@ func (w *world) put(key, value string) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	b := driver.Batch{ID: id, Writes: []driver.Write{{Key: key, Mode: driver.Always, Value: []byte(value)}}}
+	b := driver.Batch{ID: id, Writes: []driver.Write{{Key: key, Mode: driver.Always, Value: []byte(value), Retain: &driver.Retention{}}}}
 	if _, err := w.drv.Commit(w.Context(), driver.Group{Batches: []driver.Batch{b}}); err != nil {
 		w.Fatal(err)
 	}
@@ -165,6 +165,7 @@ func everything(w *world) {
 	if _, err := guilds.Set(ctx, "g1", []byte(`{"name":"The Bold"}`), &store.WriteOptions{Users: []string{"42", "43"}}); err != nil {
 		w.Fatal(err)
 	}
+	w.put("player/42/slot/..", `{"level":2,"title":"Novice"}`)
 	w.put("player/42/slot/..", `{"level":3}`)
 	w.put("player/42/odd", "\x00\xff")
 	w.put("~audit/1", `{"who":"support"}`)
@@ -187,7 +188,8 @@ func everything(w *world) {
 	for _, text := range files {
 		all.WriteString(text)
 	}
-	for _, word := range []string{`"level": 3`, "support", "\x00\xff"} {
+	w.has(files, "entries.json", `"versions"`, "-version-0001.json")
+	for _, word := range []string{`"level": 3`, "support", "\x00\xff", "Novice"} {
 		if !strings.Contains(all.String(), word) {
 			w.Errorf("nothing has %q", word)
 		}

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/receipt"
 	"github.com/holdfast-games/holdfast/session"
+	"github.com/holdfast-games/holdfast/store"
 )
 
 // purchase is one purchase in purchases.json.
@@ -132,6 +134,15 @@ type entry struct {
 	Bytes   int       `json:"bytes"`
 	File    string    `json:"file"`
 	Note    string    `json:"note,omitempty"`
+	// Versions are older versions that are kept, the oldest first.
+	Versions []oldEntry `json:"versions,omitempty"`
+}
+
+// oldEntry is an older version of an entry.
+type oldEntry struct {
+	Written time.Time `json:"written"`
+	Bytes   int       `json:"bytes"`
+	File    string    `json:"file"`
 }
 
 // entriesPage is how many entries are read at a time.
@@ -153,7 +164,7 @@ func (a *writer) belongings(ctx context.Context) error {
 			if out, ok := session.Outside(a.key, e.Key); ok {
 				outside = append(outside, out)
 			}
-			if all, err = a.entry(all, e); err != nil {
+			if all, err = a.entry(ctx, all, e); err != nil {
 				return err
 			}
 		}
@@ -165,7 +176,7 @@ func (a *writer) belongings(ctx context.Context) error {
 			if !snap.Entries[i].Found() {
 				continue
 			}
-			if all, err = a.entry(all, &snap.Entries[i]); err != nil {
+			if all, err = a.entry(ctx, all, &snap.Entries[i]); err != nil {
 				return err
 			}
 		}
@@ -178,16 +189,49 @@ func (a *writer) belongings(ctx context.Context) error {
 	return a.json("entries.json", all)
 }
 
-// entry adds one entry.
-func (a *writer) entry(all []entry, e *driver.Entry) ([]entry, error) {
+// entry adds one entry, with its versions.
+func (a *writer) entry(ctx context.Context, all []entry, e *driver.Entry) ([]entry, error) {
 	x := entry{Key: e.Key, Written: e.Updated.Wall.UTC(), Bytes: len(e.Value)}
 	if e.Damaged != nil {
 		x.Note = "damaged, and included as it is stored: " + e.Damaged.Error()
 		a.note("entry %q is %s", e.Key, x.Note)
 	}
+	name := fmt.Sprintf("entries/%s-%04d", wordFor(a.key, e.Key), len(all)+1)
 	var err error
-	x.File, err = a.raw(fmt.Sprintf("entries/%s-%04d", wordFor(a.key, e.Key), len(all)+1), e.Value)
+	if x.File, err = a.raw(name, e.Value); err != nil {
+		return nil, err
+	}
+	x.Versions, err = a.oldEntries(ctx, name, e)
 	return append(all, x), err
+}
+
+// oldEntries adds the older versions of an entry. One that goes meanwhile is left out.
+func (a *writer) oldEntries(ctx context.Context, name string, e *driver.Entry) (all []oldEntry, err error) {
+	list, err := a.db.Versions(ctx, e.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	for _, v := range list {
+		if v.Version == e.Version {
+			continue
+		}
+		old, err := a.db.ReadVersion(ctx, e.Key, v.Version)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		x := oldEntry{Written: old.Updated.Wall.UTC(), Bytes: len(old.Value)}
+		if old.Damaged != nil {
+			a.note("a version of entry %q is damaged, and included as it is stored: %v", e.Key, old.Damaged)
+		}
+		if x.File, err = a.raw(fmt.Sprintf("%s-version-%04d", name, len(all)+1), old.Value); err != nil {
+			return nil, err
+		}
+		all = append(all, x)
+	}
+	return all, nil
 }
 
 // wordFor returns a word for what an entry is, for the name of its file: the keys

@@ -14,7 +14,7 @@ dead-letters.json   messages that could not be handled
 entries.json        everything else that belongs to the player, as it is stored: its name
                     in the database and its file; save slots, marks of what was handled,
                     records. Messages and purchases are there once more.
-entries/            those entries
+entries/            those entries, and the older versions of them that are still kept
 stores.json         values that the game has stored elsewhere and marked as being about
                     the player, and the other players that they are about
 stores/             those values
