@@ -69,7 +69,8 @@ type Restored struct {
 	Deeds []Deed
 	More  bool
 	// Lost are the ids of save slots that stayed as they are, as nothing is kept of what was
-	// parked of them then: it has expired, or cannot be read.
+	// parked of them then: it has expired, or cannot be read, or the slot was loaded soon
+	// after the version, and the schedule (session.Options.Retention) kept a later one of that span.
 	Lost []string
 }
 
@@ -299,7 +300,7 @@ func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 		r.refused = err
 		return r, nil
 	}
-	if r.refused = r.migrateLoaded(p); r.refused != nil {
+	if r.refused = r.migrateSlots(p); r.refused != nil {
 		return r, nil
 	}
 	r.deeds, r.more, err = p.srv.deedsSince(ctx, p.key, v)

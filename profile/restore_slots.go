@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/holdfast-games/holdfast/document"
@@ -150,29 +151,45 @@ func (o *oldSlots) readParkedNow(ctx context.Context, db *store.DB, key session.
 // parkedChanges returns how many fields of a slot that is not loaded a restore changes.
 func parkedChanges(s *storedSlot, then *document.Document, is map[string]parkedNow) int {
 	now, known := is[s.ID]
+	known = known && now.stamp == s.Stamp
+	empty := new(document.Document)
 	switch {
 	case then == nil && s.Stamp == 0:
 		return 0
-	case known && now.stamp == s.Stamp && then != nil:
-		return len(document.Diff(now.fields, then))
+	case then == nil && known:
+		return max(len(document.Diff(now.fields, empty)), 1)
 	case then == nil:
-		return max(len(document.Diff(now.fields, new(document.Document))), 1)
+		return 1
+	case known:
+		return len(document.Diff(now.fields, then))
 	}
-	return max(len(document.Diff(new(document.Document), then)), 1)
+	return max(len(document.Diff(empty, then)), 1)
 }
 
-// migrateLoaded brings the fields into the schema's form that go into the document: those
-// of the loaded slot, if it was parked then. Others are migrated when they are loaded.
-func (r *restoring) migrateLoaded(p *Profile) error {
-	fields, _ := r.slots.of(r.loaded)
-	if fields == nil || p.srv.opts.Tool {
+// migrateSlots brings the slots that go back into the schema's form, and checks their
+// types. What is parked now as it was then stays as it is.
+func (r *restoring) migrateSlots(p *Profile) error {
+	if r.slots == nil || p.srv.opts.Tool {
 		return nil
 	}
-	due, err := p.schema.dueOfSlot(p.key, fields, r.old)
-	if err == nil {
-		err = p.schema.migrateSlot(p.key, fields, due, p.srv.migrator())
+	for _, id := range slices.Sorted(maps.Keys(r.slots.fields)) {
+		then := r.slots.fields[id]
+		now, known := r.parked[id]
+		if then == nil || known && id != r.loaded && len(document.Diff(now.fields, then)) == 0 {
+			continue
+		}
+		due, err := p.schema.dueOfSlot(p.key, then, r.old)
+		if err == nil {
+			err = p.schema.migrateSlot(p.key, then, due, p.srv.migrator())
+		}
+		if err == nil {
+			err = p.fits(then)
+		}
+		if err != nil {
+			return &SlotError{Key: p.key, Slot: id, Err: err}
+		}
 	}
-	return err
+	return nil
 }
 
 // readSlots reads what the version says of the save slots, and what is parked now.
@@ -212,7 +229,7 @@ func (r *restoring) restoreParked(tx *Tx) (changed int, err error) {
 		}
 		if then == nil {
 			err = b.vacate(s)
-		} else if err = tx.p.fits(then); err == nil {
+		} else {
 			err = b.store(s, then)
 		}
 		if err != nil {
@@ -227,10 +244,21 @@ func (r *restoring) restoreParked(tx *Tx) (changed int, err error) {
 	for _, w := range b.writes {
 		bytes += len(w.Key) + len(w.Value)
 	}
-	if bytes > session.MaxOutboxBytes {
-		return 0, fmt.Errorf("%w: its save slots have %d bytes, at most %d can be restored at once", document.ErrTooLarge, bytes, session.MaxOutboxBytes)
+	if err := checkRestored(bytes); err != nil {
+		return 0, err
 	}
 	return changed, tx.keepSlots(b)
+}
+
+// maxRestored is how many bytes of parked slots a restore puts back: what else goes with
+// its update is its outcome, and its entry in the audit log.
+const maxRestored = session.MaxOutboxBytes - 4*MaxMessageBody
+
+func checkRestored(bytes int) error {
+	if bytes > maxRestored {
+		return fmt.Errorf("%w: the save slots that are parked have %d bytes, at most %d can be restored at once", document.ErrTooLarge, bytes, maxRestored)
+	}
+	return nil
 }
 
 // RestorePlan is what a restore would change, migrations aside.
@@ -244,7 +272,8 @@ type RestorePlan struct {
 // PlanRestore returns what a restore of a version would change of what is stored now: to
 // show it before. It changes nothing, and blocks for the database. A slot that was parked
 // in the journal only so far counts as changed. The errors are those of reading: ErrUnavailable,
-// and driver.ErrCorrupt if one of the two has an index of slots that cannot be read.
+// driver.ErrCorrupt if one of the two has an index of slots that cannot be read, and
+// document.ErrTooLarge if the parked slots are too large together.
 func (srv *Server) PlanRestore(ctx context.Context, now *session.View, old *session.VersionView) (*RestorePlan, error) {
 	fail := func(err error) (*RestorePlan, error) {
 		return nil, fmt.Errorf("plan the restore of %v: %w", now.Key, err)
@@ -275,6 +304,7 @@ func (srv *Server) PlanRestore(ctx context.Context, now *session.View, old *sess
 	if err != nil {
 		return fail(err)
 	}
+	bytes := 0
 	for _, s := range x.slots {
 		then, known := slots.of(s.ID)
 		if !known || s.ID == x.loaded {
@@ -282,7 +312,13 @@ func (srv *Server) PlanRestore(ctx context.Context, now *session.View, old *sess
 		}
 		if n := parkedChanges(s, then, is); n > 0 {
 			plan.Slots, plan.Changed = append(plan.Slots, s.ID), plan.Changed+n
+			if then != nil {
+				bytes += then.Size()
+			}
 		}
+	}
+	if err := checkRestored(bytes); err != nil {
+		return fail(err)
 	}
 	return plan, nil
 }

@@ -241,12 +241,14 @@ func TestRestore(t *testing.T) {
 	})
 	t.Run("OfASlotThatIsParkedNow", func(t *testing.T) {
 		slots := profile.NewSchema("player", coins, restoredLevel).WithSlots(profile.SlotRules{Keep: time.Minute})
-		begin := func(w *world) (a *profile.Server, p *profile.Profile, old driver.Version, second string) {
-			a = w.serverOn("a", open{w.db}, slots, nil)
+		every := new(driver.Retention) // keeps every version
+		begin := func(w *world, retention *driver.Retention) (a *profile.Server, p *profile.Profile, old driver.Version, second string) {
+			a = w.serverOn("a", open{w.db}, slots, &profile.Options{Session: session.Options{Retention: retention}})
 			p = w.load(a, "alice")
 			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 1); restoredLevel.Set(tx, 1) })
 			w.save(p)
 			old = w.newest(a, "alice").Version
+			time.Sleep(retention.Every + time.Minute) // else the schedule lets go of it
 			w.update(p, func(tx *profile.Tx) { coins.Set(tx, 2); restoredLevel.Set(tx, 2) })
 			second, err := p.CreateSlot(w.ctx, "second", true)
 			if err != nil {
@@ -266,7 +268,7 @@ func TestRestore(t *testing.T) {
 		}
 		t.Run("StaysApart", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, old, second := begin(w)
+				a, p, old, second := begin(w, every)
 				if done := w.restore(a, "alice", old, ticket); done.Changed != 2 {
 					w.Errorf("Restore = %+v, want 2 changes", done)
 				}
@@ -282,7 +284,7 @@ func TestRestore(t *testing.T) {
 		})
 		t.Run("OfAPlayerWhoIsAway", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, old, second := begin(w)
+				a, p, old, second := begin(w, every)
 				w.close(p)
 				w.restore(a, "alice", old, ticket)
 				p = w.load(a, "alice")
@@ -292,7 +294,7 @@ func TestRestore(t *testing.T) {
 		})
 		t.Run("DeletedMeanwhile", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, old, _ := begin(w)
+				a, p, old, _ := begin(w, every)
 				if err := p.DeleteSlot(w.ctx, profile.FirstSlot); err != nil {
 					w.Fatal(err)
 				}
@@ -308,7 +310,7 @@ func TestRestore(t *testing.T) {
 		})
 		t.Run("GoneMeanwhile", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, old, second := begin(w)
+				a, p, old, second := begin(w, every)
 				if err := p.DeleteSlot(w.ctx, profile.FirstSlot); err != nil {
 					w.Fatal(err)
 				}
@@ -330,7 +332,7 @@ func TestRestore(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("Now%sAway%v", now, away), func(t *testing.T) {
 						bubble(t, func(w *world) {
-							a, p, _, second := begin(w)
+							a, p, _, second := begin(w, every)
 							w.save(p)
 							old := w.newest(a, "alice").Version // the second is loaded, and the first is parked with level 2
 							time.Sleep(61 * time.Minute)
@@ -373,7 +375,7 @@ func TestRestore(t *testing.T) {
 		})
 		t.Run("OneThatWasNeverLoadedThen", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, _, second := begin(w)
+				a, p, _, second := begin(w, every)
 				third, err := p.CreateSlot(w.ctx, "third", false)
 				w.ok(err)
 				w.save(p)
@@ -400,31 +402,107 @@ func TestRestore(t *testing.T) {
 		})
 		t.Run("OfWhichNothingIsKept", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, first, second := begin(w)
-				w.restore(a, "alice", first, ticket) // whose version is kept whatever the schedule says
+				a, p, first, second := begin(w, &store.DefaultRetention)
+				w.restore(a, "alice", first, ticket)
+				w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot))
+				w.ok(p.SwitchSlot(w.ctx, second)) // parks the first one, with level 1
 				w.update(p, func(tx *profile.Tx) { coins.Set(tx, 3) })
+				w.restore(a, "alice", first, ticket) // changes the coins alone, and is kept whatever the schedule says
 				w.save(p)
-				var old driver.Version
-				for _, v := range got(a.Session().Versions(w.ctx, player.Key("alice"))) {
-					if v.Marked {
-						old = v.Version
-					}
-				}
+				old := w.newest(a, "alice").Version
 				w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot)) // within the same hour
-				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 77) })
+				w.update(p, func(tx *profile.Tx) { coins.Set(tx, 4); restoredLevel.Set(tx, 77) })
 				w.ok(p.SwitchSlot(w.ctx, second))
 				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 78) })
-				done := w.restore(a, "alice", old, ticket)
-				if !slices.Equal(done.Lost, []string{profile.FirstSlot}) || done.Changed == 0 {
+				view, then := got(a.Session().Peek(w.ctx, player.Key("alice"))), got(a.Session().ReadVersion(w.ctx, player.Key("alice"), old))
+				if plan, err := a.PlanRestore(w.ctx, view, then); err != nil || !slices.Equal(plan.Lost, []string{profile.FirstSlot}) || plan.Slots != nil {
+					w.Errorf("PlanRestore = %+v, %v, want the first slot left as it is", plan, err)
+				}
+				if done := w.restore(a, "alice", old, ticket); !slices.Equal(done.Lost, []string{profile.FirstSlot}) || done.Changed != 2 {
 					w.Errorf("Restore = %+v, want the first slot left as it is", done)
 				}
 				has(w, p, second, 1, 9)
 				has(w, p, profile.FirstSlot, 1, 77)
 			})
 		})
+		t.Run("AndIsTakenBack", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, old, second := begin(w, &store.DefaultRetention)
+				done := w.restore(a, "alice", old, ticket)
+				w.save(p)
+				w.restore(a, "alice", done.Before, ticket) // within the same hour
+				has(w, p, second, 2, 9)
+				has(w, p, profile.FirstSlot, 2, 2)
+			})
+		})
+		t.Run("ThatCannotBeRead", func(t *testing.T) {
+			for _, loaded := range []bool{false, true} { // by the version's time
+				bubble(t, func(w *world) {
+					a, p, _, second := begin(w, every)
+					third, err := p.CreateSlot(w.ctx, "third", loaded)
+					w.ok(err)
+					w.ok(p.SwitchSlot(w.ctx, second))
+					w.save(p)
+					old := w.newest(a, "alice").Version
+					time.Sleep(61 * time.Minute)
+					w.ok(p.SwitchSlot(w.ctx, third))
+					w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 33) })
+					w.ok(p.SwitchSlot(w.ctx, second))
+					w.close(p)
+					w.put("player/alice/slot/"+third, "{") // without a version of what was parked before
+					view, then := got(a.Session().Peek(w.ctx, player.Key("alice"))), got(a.Session().ReadVersion(w.ctx, player.Key("alice"), old))
+					plan, err := a.PlanRestore(w.ctx, view, then)
+					if err != nil || plan.Changed != 1 || !slices.Equal(plan.Slots, []string{third}) {
+						w.Errorf("PlanRestore = %+v, %v, want the third slot changed", plan, err)
+					}
+					if done := w.restore(a, "alice", old, ticket); done.Changed != 1 || done.Lost != nil {
+						w.Errorf("Restore = %+v, want the third slot changed", done)
+					}
+					p = w.load(a, "alice")
+					has(w, p, third, 2, 0)
+				})
+			}
+		})
+		t.Run("ThatAreTooLargeTogether", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				novel := profile.String("novel", "", profile.PerSlot())
+				a := w.serverOn("a", open{w.db}, profile.NewSchema("player", coins, novel).WithSlots(profile.SlotRules{}), nil)
+				p := w.load(a, "alice")
+				write := func(letter string) {
+					w.update(p, func(tx *profile.Tx) { coins.Add(tx, 1); novel.Set(tx, strings.Repeat(letter, 1_500_000)) })
+				}
+				write("a")
+				slots := []string{profile.FirstSlot}
+				for range 3 {
+					id, err := p.CreateSlot(w.ctx, "next", true)
+					w.ok(err)
+					write("a")
+					slots = append(slots, id)
+				}
+				w.save(p)
+				old := w.newest(a, "alice").Version
+				for _, id := range slots {
+					time.Sleep(61 * time.Minute)
+					w.ok(p.SwitchSlot(w.ctx, id))
+					write("b")
+				}
+				w.save(p)
+				before := w.stored(a, "alice")
+				view, then := got(a.Session().Peek(w.ctx, player.Key("alice"))), got(a.Session().ReadVersion(w.ctx, player.Key("alice"), old))
+				if _, err := a.PlanRestore(w.ctx, view, then); !errors.Is(err, document.ErrTooLarge) {
+					w.Errorf("PlanRestore = %v, want ErrTooLarge", err)
+				}
+				if _, err := a.Restore(w.ctx, "alice", old, ticket); !errors.Is(err, document.ErrTooLarge) {
+					w.Errorf("Restore = %v, want ErrTooLarge", err)
+				}
+				if now := w.stored(a, "alice"); now != before {
+					w.Errorf("a restore that was refused has changed something")
+				}
+			})
+		})
 		t.Run("IsMigratedIfItIsLoadedNow", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, _, second := begin(w)
+				a, p, _, second := begin(w, every)
 				w.save(p)
 				old := w.newest(a, "alice").Version
 				time.Sleep(61 * time.Minute)
@@ -447,9 +525,44 @@ func TestRestore(t *testing.T) {
 				has(w, p, profile.FirstSlot, 2, 20)
 			})
 		})
+		t.Run("IsMigratedIfATypeHasChanged", func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, p, _, second := begin(w, every)
+				w.save(p)
+				old := w.newest(a, "alice").Version
+				time.Sleep(61 * time.Minute)
+				w.close(p)
+				title := profile.String("level", "", profile.PerSlot())
+				titled := profile.NewSchema("player", coins, title).WithSlots(profile.SlotRules{Keep: time.Minute}).
+					Migrate(profile.Migration{Name: "titles", PerSlot: true, Run: func(d *profile.Draft) error {
+						var l int64
+						if _, err := d.Get("level", &l); err != nil {
+							return err
+						}
+						return d.Set("level", fmt.Sprint("of level ", l))
+					}})
+				b := w.serverOn("b", open{w.db}, titled, nil)
+				p = w.load(b, "alice")
+				is := func(slot, want string) {
+					w.Helper()
+					w.ok(p.SwitchSlot(w.ctx, slot))
+					if got := title.Get(p); got != want {
+						w.Errorf("in slot %s alice has the title %q, want %q", slot, got, want)
+					}
+				}
+				is(profile.FirstSlot, "of level 2")
+				w.update(p, func(tx *profile.Tx) { title.Set(tx, "changed") })
+				is(second, "of level 9")
+				w.update(p, func(tx *profile.Tx) { title.Set(tx, "changed") })
+				w.restore(b, "alice", old, ticket)
+				is(profile.FirstSlot, "of level 2")
+				is(second, "of level 9")
+
+			})
+		})
 		t.Run("WhenNoneIsLoaded", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, old, second := begin(w)
+				a, p, old, second := begin(w, every)
 				if err := p.SwitchSlot(w.ctx, profile.NoSlot); err != nil {
 					w.Fatal(err)
 				}
@@ -458,8 +571,8 @@ func TestRestore(t *testing.T) {
 				w.restore(a, "alice", old, ticket)
 				has(w, p, profile.FirstSlot, 1, 1)
 				w.restore(a, "alice", none, ticket)
-				if coins.Get(p) != 2 || restoredLevel.Get(p) != 1 {
-					w.Errorf("alice has %s, want the account's 2 coins and the slot as it was", dump(p))
+				if coins.Get(p) != 2 || restoredLevel.Get(p) != 2 {
+					w.Errorf("alice has %s, want 2 coins and level 2 of then", dump(p))
 				}
 				has(w, p, second, 2, 9)
 			})
