@@ -18,8 +18,8 @@ import (
 // parked, so that its entry of then is found among the versions of that entry. They go
 // back to where the slots are now, loaded or parked. The index itself stays, as it says
 // where the entries are: so a slot that was made since stays as it is, and one that is
-// gone for good stays gone. One of which nothing is kept from then stays as it is too, and the
-// restore says so.
+// gone for good stays gone. One of which nothing is kept from then stays as it is too,
+// and the restore says so.
 
 // oldSlots is what a version says of those save slots that are there now.
 type oldSlots struct {
@@ -271,7 +271,7 @@ type RestorePlan struct {
 
 // PlanRestore returns what a restore of a version would change of what is stored now: to
 // show it before. It changes nothing, and blocks for the database. A slot that was parked
-// in the journal only so far counts as changed. The errors are those of reading: ErrUnavailable,
+// in the journal only so far counts as changed. The errors are driver.ErrUnavailable,
 // driver.ErrCorrupt if one of the two has an index of slots that cannot be read, and
 // document.ErrTooLarge if the parked slots are too large together.
 func (srv *Server) PlanRestore(ctx context.Context, now *session.View, old *session.VersionView) (*RestorePlan, error) {
