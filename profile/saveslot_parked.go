@@ -16,8 +16,8 @@ import (
 // root. One that was never loaded and is no copy has none: all its fields read as
 // their defaults. When it is loaded its entry stays, without fields, so that what was
 // parked stays among the versions of the entry, which are kept by the schedule of the
-// root's: a restore looks for it there. A version of the root that is kept for a span of that
-// schedule finds it; one that is kept as it is marked may not.
+// root's: a restore looks for it there. A version of the root that is kept for a span of
+// that schedule finds it; one that is kept as it is marked may not.
 const slotFolder = "slot"
 
 func parkedKey(key session.Key, id string) string {

@@ -150,8 +150,8 @@ func (tx *Tx) Attach(w driver.Write) error { return tx.attach(w, false) }
 
 // AttachRetained is Attach for an entry that has versions, as the root has: the one that
 // the write replaces is kept by Options.Retention of the server that makes the commit,
-// and marked if the root's version is, until the entry is deleted. What is created if it is absent, and a deletion, is
-// driver.ErrInvalid.
+// and marked if the root's version is, until the entry is deleted. What is created if it
+// is absent, and a deletion, is driver.ErrInvalid.
 func (tx *Tx) AttachRetained(w driver.Write) error { return tx.attach(w, true) }
 
 func (tx *Tx) attach(w driver.Write, retained bool) error {

@@ -230,7 +230,7 @@ func repeat(n int, d time.Duration, fn func(caller, turn int) error) error {
 }
 
 // own returns which of n things a caller uses in a turn: those that no other of so
-// many callers uses, one after another.
+// many callers uses, one after another. There are at least as many things as callers.
 func own(n, callers, caller, turn int) int {
 	theirs := (n - caller + callers - 1) / callers
 	return caller + turn%theirs*callers
