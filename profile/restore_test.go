@@ -500,6 +500,37 @@ func TestRestore(t *testing.T) {
 				}
 			})
 		})
+		t.Run("SwitchedInThatVeryMoment", func(t *testing.T) {
+			for _, to := range []string{profile.FirstSlot, profile.NoSlot} {
+				bubble(t, func(w *world) {
+					a, p, old, second := begin(w, every)
+					w.save(p)
+					switched := false
+					a.TellDeeds(func(ctx context.Context, _ session.Key, _ uint64) ([]profile.Deed, error) {
+						if !switched { // after the slots were read
+							switched = true
+							w.ok(p.SwitchSlot(ctx, to))
+						}
+						return nil, nil
+					})
+					o := &profile.RestoreOptions{Reason: "ticket 7", ID: "r1"}
+					if _, err := a.Restore(w.ctx, "alice", old, o); err != nil {
+						var pending *profile.PendingError
+						if !errors.As(err, &pending) {
+							w.Errorf("Restore = %v, want it done, or a *PendingError", err)
+						}
+					}
+					if done, err := a.Restored(w.within(time.Minute), "alice", "r1"); err != nil || done.Changed != 2 {
+						w.Errorf("Restored = %+v, %v, want two changes", done, err)
+					}
+					if !switched {
+						w.Error("no slot was switched")
+					}
+					has(w, p, second, 1, 9)
+					has(w, p, profile.FirstSlot, 1, 1)
+				})
+			}
+		})
 		t.Run("IsMigratedIfItIsLoadedNow", func(t *testing.T) {
 			bubble(t, func(w *world) {
 				a, p, _, second := begin(w, every)
