@@ -70,7 +70,7 @@ type Restored struct {
 	More  bool
 	// Lost are the ids of save slots that stayed as they are, as nothing is kept of what was
 	// parked of them then: it has expired, or cannot be read, or the slot was loaded soon
-	// after the version, and the schedule (session.Options.Retention) kept a later one of that span.
+	// after the version, and session.Options.Retention keeps a later one of that span.
 	Lost []string
 }
 

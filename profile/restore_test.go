@@ -531,21 +531,25 @@ func TestRestore(t *testing.T) {
 				})
 			}
 		})
+		// later has a server of a newer schema, which converts the level of each slot.
+		later := func(w *world, newer *profile.Schema, convert func(level int64) any) (b *profile.Server, p *profile.Profile, old driver.Version, second string) {
+			a, p, _, second := begin(w, every)
+			w.save(p)
+			old = w.newest(a, "alice").Version
+			time.Sleep(time.Second)
+			w.close(p)
+			b = w.serverOn("b", open{w.db}, newer.Migrate(profile.Migration{Name: "levels", PerSlot: true, Run: func(d *profile.Draft) error {
+				var l int64
+				if _, err := d.Get("level", &l); err != nil {
+					return err
+				}
+				return d.Set("level", convert(l))
+			}}), nil)
+			return b, w.load(b, "alice"), old, second
+		}
 		t.Run("IsMigratedIfItIsLoadedNow", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, _, second := begin(w, every)
-				w.save(p)
-				old := w.newest(a, "alice").Version
-				time.Sleep(time.Second)
-				w.close(p)
-				b := w.serverOn("b", open{w.db}, slots.Migrate(profile.Migration{Name: "tenfold", PerSlot: true, Run: func(d *profile.Draft) error {
-					var l int64
-					if _, err := d.Get("level", &l); err != nil {
-						return err
-					}
-					return d.Set("level", 10*l)
-				}}), nil)
-				p = w.load(b, "alice")
+				b, p, old, second := later(w, slots, func(l int64) any { return 10 * l })
 				w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot))
 				w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 77) })
 				w.restore(b, "alice", old, ticket)
@@ -558,22 +562,9 @@ func TestRestore(t *testing.T) {
 		})
 		t.Run("IsMigratedIfATypeHasChanged", func(t *testing.T) {
 			bubble(t, func(w *world) {
-				a, p, _, second := begin(w, every)
-				w.save(p)
-				old := w.newest(a, "alice").Version
-				time.Sleep(time.Second)
-				w.close(p)
 				title := profile.String("level", "", profile.PerSlot())
-				titled := profile.NewSchema("player", coins, title).WithSlots(profile.SlotRules{Keep: time.Minute}).
-					Migrate(profile.Migration{Name: "titles", PerSlot: true, Run: func(d *profile.Draft) error {
-						var l int64
-						if _, err := d.Get("level", &l); err != nil {
-							return err
-						}
-						return d.Set("level", fmt.Sprint("of level ", l))
-					}})
-				b := w.serverOn("b", open{w.db}, titled, nil)
-				p = w.load(b, "alice")
+				titled := profile.NewSchema("player", coins, title).WithSlots(profile.SlotRules{Keep: time.Minute})
+				b, p, old, second := later(w, titled, func(l int64) any { return fmt.Sprint("of level ", l) })
 				is := func(slot, want string) {
 					w.Helper()
 					w.ok(p.SwitchSlot(w.ctx, slot))
@@ -588,7 +579,6 @@ func TestRestore(t *testing.T) {
 				w.restore(b, "alice", old, ticket)
 				is(profile.FirstSlot, "of level 2")
 				is(second, "of level 9")
-
 			})
 		})
 		t.Run("WhenNoneIsLoaded", func(t *testing.T) {
