@@ -246,11 +246,11 @@ func (op *opening) afterErasure(l *lease, r *root, e *driver.Entry, mustExist bo
 	if r.Sweep != swept || mustExist {
 		return nil, fmt.Errorf("open %v: %w", op.key, r.erasedErr(op.key))
 	}
-	late, err := op.srv.db.List(op.ctx, driver.Query{Prefix: op.rootKey + "/", Limit: 1, KeysOnly: true})
+	late, err := op.srv.left(op.ctx, op.key)
 	if err != nil {
 		return nil, fmt.Errorf("open %v: %w", op.key, err)
 	}
-	if len(late.Entries) == 0 {
+	if !late {
 		return op.acquire(l, nil, e, nil)
 	}
 	if _, err := op.srv.advance(op.ctx, op.key); err != nil {

@@ -304,6 +304,35 @@ func TestNothingBringsErasedBack(t *testing.T) {
 			w.gone(alice)
 		})
 	})
+	t.Run("AnEntryThatComesLateAndTwoSweep", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			a, b := w.server("a", nil), w.server("b", nil)
+			w.close(w.open(a, alice))
+			time.Sleep(3 * time.Second) // so that what they do by themselves once a lease is at another time
+			if _, err := a.Erase(w.ctx, alice, &session.EraseOptions{NoWait: true}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10*time.Second - time.Millisecond)
+			w.put("player/alice/mail/late", "x")
+			a.f.Use(func(c *faulty.Call) faulty.Fault {
+				return faulty.Fault{Hold: c.Op == faulty.Commit && slices.Contains(c.Keys, "player/alice")}
+			})
+			time.Sleep(2 * time.Millisecond)
+			first := background(func() error { _, err := a.Erase(w.ctx, alice, nil); return err })
+			pending(w, "Erase", first) // it has found the entry, and notes that now
+			second := background(func() error { _, err := b.Erase(w.ctx, alice, nil); return err })
+			time.Sleep(9 * time.Second)
+			pending(w, "the other's Erase", second) // it is no lease since the deletion
+			a.f.Use()
+			a.f.ReleaseAll()
+			for _, erased := range []<-chan error{first, second} {
+				if err := within(w, 10*time.Second, "Erase", erased); err != nil {
+					t.Error(err)
+				}
+			}
+			w.gone(alice)
+		})
+	})
 	t.Run("AnEntryThatComesAfterTheSweep", func(t *testing.T) {
 		bubble(t, func(w *world) {
 			a := w.server("a", nil)

@@ -43,6 +43,8 @@ func (srv *Server) sweepUp(ctx context.Context, key Key, noWait bool, done *Eras
 // advance takes a sweep one step further: it deletes what there is, notes in the
 // tombstone that there is nothing, or a lease later that there still is nothing. Of
 // several who do so at a time, one moves the tombstone, and the others look again.
+// What comes late is noted there before it is deleted: who looks after that must not
+// take the silence for an old one.
 func (srv *Server) advance(ctx context.Context, key Key) (p progress, err error) {
 	snap, err := srv.db.Read(ctx, key.String())
 	if err != nil {
@@ -54,23 +56,26 @@ func (srv *Server) advance(ctx context.Context, key Key) (p progress, err error)
 		p.swept = true
 		return p, err
 	}
-	if p.deleted, err = srv.sweep(ctx, key, e.Version); err != nil {
-		return p, unlessMoved(err)
-	}
 	next := tombstone{ErasedAt: r.ErasedAt}
-	switch {
-	case p.deleted > 0 && r.Sweep == sweeping:
-		return p, nil // look again
-	case p.deleted > 0: // it came late
-	case r.Sweep == swept:
-		p.swept = true
-		return p, nil
-	case r.Sweep == sweeping:
+	if r.Sweep == sweeping {
+		if p.deleted, err = srv.sweep(ctx, key, e.Version); err != nil || p.deleted > 0 {
+			return p, unlessMoved(err)
+		}
 		next.Sweep = sweptOnce
-	default:
-		if next.Sweep, p.wait, err = srv.quietFor(ctx, e, snap.Now); err != nil || p.wait > 0 {
-			p.quiet = true
+	} else {
+		late, err := srv.left(ctx, key)
+		switch {
+		case err != nil:
 			return p, err
+		case late:
+		case r.Sweep == swept:
+			p.swept = true
+			return p, nil
+		default:
+			if next.Sweep, p.wait, err = srv.quietFor(ctx, e, snap.Now); err != nil || p.wait > 0 {
+				p.quiet = true
+				return p, err
+			}
 		}
 	}
 	writes, err := next.write(key, e.Version)
@@ -111,6 +116,12 @@ func (srv *Server) quietFor(ctx context.Context, e *driver.Entry, now driver.Mom
 		return "", longest - age, nil
 	}
 	return swept, 0, nil
+}
+
+// left reports whether anything lies under an erased key.
+func (srv *Server) left(ctx context.Context, key Key) (bool, error) {
+	page, err := srv.db.List(ctx, driver.Query{Prefix: key.String() + "/", Limit: 1, KeysOnly: true})
+	return len(page.Entries) > 0, err
 }
 
 // sweep deletes what lies under an erased key, and what is named there, as long as
