@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -148,4 +149,20 @@ func TestProgress(t *testing.T) {
 			t.Errorf("the bar wrote %q, want 2.0 KiB and no percentage", got)
 		}
 	})
+}
+
+func TestTailKeepsTheEnd(t *testing.T) {
+	var tail Tail
+	for i := range 5000 {
+		if n, err := fmt.Fprintf(&tail, "line %d\n", i); err != nil || n == 0 {
+			t.Fatalf("Fprintf = %d, %v", n, err)
+		}
+	}
+	got := tail.String()
+	if len(got) != tailBytes || !strings.HasSuffix(got, "\nline 4998\nline 4999\n") {
+		t.Errorf("String returns %d bytes that end with %q", len(got), got[max(0, len(got)-30):])
+	}
+	if _, err := tail.Write(bytes.Repeat([]byte("x"), 3*tailBytes)); err != nil || tail.String() != strings.Repeat("x", tailBytes) {
+		t.Errorf("after one long write, %v: %d bytes", err, len(tail.String()))
+	}
 }

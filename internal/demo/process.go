@@ -36,7 +36,7 @@ type process struct {
 	name  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	out   *tail
+	out   *console.Tail
 	heard func(*process, answer) // told all news; must not block
 	ready chan struct{}          // closed when the server has its lease
 	gone  chan struct{}          // closed when the process has ended and was reaped
@@ -64,7 +64,7 @@ type appends struct {
 func startProcess(o *Options, with setup, heard func(*process, answer)) (*process, error) {
 	name := with.Name
 	p := &process{
-		name: name, cmd: exec.Command(o.Server[0], o.Server[1:]...), out: &tail{}, heard: heard,
+		name: name, cmd: exec.Command(o.Server[0], o.Server[1:]...), out: &console.Tail{}, heard: heard,
 		ready: make(chan struct{}), gone: make(chan struct{}), silent: make(chan struct{}),
 		calls: make(map[uint64]func(answer)), more: make(chan struct{}, 1), state: alive,
 	}
@@ -349,29 +349,4 @@ func (p *process) failed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state == ended && !p.deliberate
-}
-
-// tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex // guards text
-	text []byte
-}
-
-const tailBytes = 4096
-
-// Write implements io.Writer.
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	if over := len(t.text) - tailBytes; over > 0 {
-		t.text = append(t.text[:0], t.text[over:]...)
-	}
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
 }

@@ -51,7 +51,7 @@ var below = map[string][]string{
 	"internal/calls":             {},
 	"internal/console":           {},
 	"internal/demo":              {"driver", "store", "document", "session", "profile", "internal/console"},
-	"internal/demo/web":          {"driver", "bus", "store", "document", "session", "profile", "receipt", "receipt/webhook", "mailbox", "trade", "inventory", "replica", "sdk/typescript"},
+	"internal/demo/web":          {"driver", "bus", "store", "document", "session", "profile", "receipt", "receipt/webhook", "mailbox", "trade", "inventory", "replica", "sdk/typescript", "internal/console"},
 	"internal/doorbell":          {"driver", "mem", "bus", "bus/bustest", "store", "document", "session", "internal/faulty"},
 	"internal/faulty":            {"driver"},
 	"internal/importtest":        {},

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +11,11 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/holdfast-games/holdfast/internal/console"
 )
 
 // state is how a game server is, as far as the front knows.
@@ -67,9 +69,9 @@ func (c *child) keep(ctx context.Context) error {
 // runOnce starts a process and returns when it has ended. When ctx ends it is told to
 // end.
 func (c *child) runOnce(ctx context.Context) error {
-	var tail lastBytes
+	var said console.Tail
 	cmd := exec.Command(c.o.Server[0], c.o.Server[1:]...)
-	cmd.Env, cmd.Stderr = append(os.Environ(), c.o.Env...), &tail
+	cmd.Env, cmd.Stderr = append(os.Environ(), c.o.Env...), &said
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -102,7 +104,10 @@ func (c *child) runOnce(ctx context.Context) error {
 	if now == killed || ctx.Err() != nil && last == nil {
 		return nil
 	}
-	return errors.Join(err, last, tail.err())
+	if text := strings.TrimSpace(said.String()); text != "" {
+		return errors.Join(err, last, errors.New(text))
+	}
+	return errors.Join(err, last)
 }
 
 // meet tells a new process what it runs with, and waits until it serves.
@@ -188,31 +193,4 @@ func (c *child) status() status {
 		s.PID = c.cmd.Process.Pid
 	}
 	return s
-}
-
-// lastBytes keeps the end of what is written to it.
-type lastBytes struct {
-	mu   sync.Mutex // guards text
-	text []byte
-}
-
-const keptBytes = 4096
-
-// Write implements io.Writer.
-func (l *lastBytes) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, b...)
-	l.text = l.text[max(0, len(l.text)-keptBytes):]
-	return len(b), nil
-}
-
-// err returns what was written as an error, or nil if that is nothing.
-func (l *lastBytes) err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if text := bytes.TrimSpace(l.text); len(text) > 0 {
-		return errors.New(string(text))
-	}
-	return nil
 }
