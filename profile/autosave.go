@@ -8,9 +8,10 @@ import (
 )
 
 // autosaver saves the profiles that have changed, from one goroutine. In each
-// cycle it goes once around the ring of profiles, in as many steps as it takes
-// groups of the database's size to save those that have changed, and the steps
-// are spread evenly over the interval.
+// cycle it goes once around the ring of profiles, at an even pace, however many of
+// them turn out to have changed: those that do so all at once are not saved all at
+// once. Whom it finds changed is saved when there is a group of them, of the
+// database's size, or the cycle ends.
 type autosaver struct {
 	c     *common
 	group int // profiles that are best saved together
@@ -45,56 +46,58 @@ func (a *autosaver) run(ctx context.Context) {
 // cycle takes one interval.
 func (a *autosaver) cycle(ctx context.Context, forced bool) {
 	ring := a.c.all()
-	due := 0
-	for _, p := range ring {
-		if a.due(p, forced) {
-			due++
-		}
-	}
-	steps := max(1, (due+a.group-1)/a.group)
-	tick := time.NewTicker(max(a.c.opts.Autosave/time.Duration(steps), time.Nanosecond))
-	defer tick.Stop()
 	last := uint64(0)
 	if len(ring) > 0 {
 		last = ring[len(ring)-1].number
 	}
-	for step := 1; step <= steps; step++ {
+	steps := max(1, (len(ring)+a.group-1)/a.group)
+	tick := time.NewTicker(max(a.c.opts.Autosave/time.Duration(steps), time.Nanosecond))
+	defer tick.Stop()
+	var due []*session.Session
+	for ; steps > 0; steps-- {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		most := a.group
-		if step == steps {
-			ring = append(ring, a.loadedAfter(last)...)
-			most = len(ring)
+		n := (len(ring) + steps - 1) / steps
+		due, ring = a.find(due, ring[:n], forced), ring[n:]
+		if steps == 1 {
+			due = a.find(due, a.loadedAfter(last), forced)
 		}
-		ring = a.save(ring, most, forced)
+		due = a.save(due, steps == 1)
 	}
 }
 
-// loadedAfter returns the profiles that were loaded after the one of a number.
+// loadedAfter returns the profiles that were loaded after the one of a number, a group
+// of them: there is none after them in the cycle, and more would not be saved evenly.
 func (a *autosaver) loadedAfter(number uint64) []*Profile {
 	all := a.c.all()
 	i := len(all)
 	for i > 0 && all[i-1].number > number {
 		i--
 	}
-	return all[i:]
+	return all[i:min(i+a.group, len(all))]
 }
 
-// save saves the first profiles of the ring that are due, and returns the rest
-// of the ring.
-func (a *autosaver) save(ring []*Profile, most int, forced bool) []*Profile {
-	var due []*session.Session
-	i := 0
-	for ; i < len(ring) && len(due) < most; i++ {
-		if a.due(ring[i], forced) {
-			due = append(due, ring[i].s)
+// find adds those of some profiles that are due.
+func (a *autosaver) find(due []*session.Session, ps []*Profile, forced bool) []*session.Session {
+	for _, p := range ps {
+		if a.due(p, forced) {
+			due = append(due, p.s)
 		}
 	}
-	session.SaveAllSoon(session.CauseAutosave, due...)
-	return ring[i:]
+	return due
+}
+
+// save saves what is due, in full groups, and at last the rest, and returns what is left.
+func (a *autosaver) save(due []*session.Session, rest bool) []*session.Session {
+	for len(due) >= a.group || rest && len(due) > 0 {
+		n := min(a.group, len(due))
+		session.SaveAllSoon(session.CauseAutosave, due[:n]...)
+		due = due[n:]
+	}
+	return due
 }
 
 // due reports whether a profile should be saved. One that is being updated at

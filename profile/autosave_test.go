@@ -38,19 +38,20 @@ func TestAutosave(t *testing.T) {
 			for i := range 100 {
 				ps = append(ps, w.load(srv, fmt.Sprint(i)))
 			}
-			dirty := func(n int) {
-				for i := range n {
-					w.update(ps[i*2], func(tx *profile.Tx) { _ = coins.Add(tx, 1) })
-				}
+			time.Sleep(time.Minute) // the first cycle, which began with nobody
+			for i := range 40 {
+				w.update(ps[i*2], func(tx *profile.Tx) { _ = coins.Add(tx, 1) })
 			}
-			time.Sleep(59 * time.Second)
-			dirty(40)
-			time.Sleep(500 * time.Millisecond) // appended
+			time.Sleep(time.Second) // appended
 			base := db.saves()
-			time.Sleep(time.Second) // the end of the first cycle: all at once
-			synctest.Wait()
-			if got := db.saves() - base; got != 4 {
-				t.Errorf("40 profiles were saved in %d commits, want 4", got)
+			for i, want := range []int{0, 1, 2, 3, 4, 4, 4, 4} {
+				if i > 0 {
+					time.Sleep(12 * time.Second) // in which 20 profiles are looked at
+				}
+				synctest.Wait()
+				if got := db.saves() - base; got != want {
+					t.Errorf("after %d s of the cycle there were %d commits, want %d", i*12, got, want)
+				}
 			}
 		})
 	})
