@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -164,4 +165,41 @@ func (srv *Server) lookForRequests(l *lease) error {
 			return nil
 		}
 	}
+}
+
+// dropRequests deletes the requests to servers that are gone. A server that leaves
+// deletes those to it, and who seals a dead one does; nobody else would delete one that
+// was written by then and came later. No lease ever comes again.
+func (srv *Server) dropRequests(ctx context.Context) error {
+	var failed []error
+	var seen driver.Version
+	q := driver.Query{Prefix: requestsPrefix(), KeysOnly: true, Limit: listPage}
+	for {
+		page, err := srv.db.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Entries {
+			q.After = page.Entries[i].Key
+			lease, err := requestedOf(q.After)
+			if err == nil && lease != seen {
+				seen = lease
+				err = srv.dropRequestsOf(ctx, lease)
+			}
+			if err != nil {
+				failed = append(failed, fmt.Errorf("request %q: %w", q.After, err))
+			}
+		}
+		if !page.More || ctx.Err() != nil {
+			return errors.Join(failed...)
+		}
+	}
+}
+
+func (srv *Server) dropRequestsOf(ctx context.Context, lease driver.Version) error {
+	snap, err := srv.db.Read(ctx, leaseKey(lease))
+	if err != nil || snap.Entries[0].Found() {
+		return err
+	}
+	return srv.db.DeleteRange(ctx, requestPrefix(lease), driver.After(requestPrefix(lease)))
 }

@@ -176,6 +176,18 @@ func requestPrefix(lease driver.Version) string {
 	return store.SystemKey("request", lease.String()) + "/"
 }
 
+// requestsPrefix is where all requests stand, and requestedOf returns to whose lease one
+// of them is.
+func requestsPrefix() string { return store.SystemKey("request") + "/" }
+
+func requestedOf(entry string) (driver.Version, error) {
+	parts, err := store.SplitKey(entry)
+	if err != nil || len(parts) != 4 {
+		return driver.Version{}, fmt.Errorf("%w: %q is no request", driver.ErrCorrupt, entry)
+	}
+	return driver.ParseVersion(parts[1])
+}
+
 // requestKey has an id of its own for each request, so that a deletion which is
 // carried out late, after its answer was lost, never hits a newer one.
 func requestKey(lease, from, id driver.Version) string {

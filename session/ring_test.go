@@ -259,3 +259,41 @@ func TestRingOfAServerThatDoesNotListen(t *testing.T) {
 		}
 	})
 }
+
+// A request that is written when its server has just left would stay for ever, with the
+// player's key in it.
+func TestRequestsToAServerThatIsGoneDoNotStay(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		bubble(t, func(w *world) {
+			a, b := w.server("a", nil), w.server("b", nil)
+			s := w.open(a, alice)
+			w.set(s, "coins", "1")
+			w.sync(s)
+			b.f.Use(every(faulty.Fault{Hold: true}, "~request/"))
+			b.Ring(true, alice)
+			time.Sleep(10 * time.Millisecond)
+			if len(b.f.Waiting()) != 1 {
+				t.Fatalf("%d calls wait, want the ring", len(b.f.Waiting()))
+			}
+			if killed {
+				a.kill()
+				time.Sleep(time.Minute) // b settles it
+			} else {
+				w.shut(a)
+			}
+			w.put("~request/nonsense", "x") // holds up nothing
+			b.f.Use()
+			b.f.ReleaseAll()
+			time.Sleep(time.Minute)
+			if left := w.keys("~request/"); !slices.Equal(left, []string{"~request/nonsense"}) {
+				t.Errorf("killed %v: beside what is none, requests to a server that is gone: %q", killed, left)
+			}
+			w.remove("~request/nonsense")
+			w.erase(b, alice)
+			all, err := b.Reader().VerifyErased(w.ctx, alice)
+			if err != nil || len(all[0].Traces) > 0 {
+				t.Errorf("killed %v: of alice, who is erased, there is %+v (%v)", killed, all[0].Traces, err)
+			}
+		})
+	}
+}

@@ -50,7 +50,7 @@ type Server struct {
 	rings    rings
 	wall     wallClock
 	chores   chores
-	sweeps   atomic.Bool // somebody goes on with others' erasures
+	sweeps   atomic.Bool // somebody goes on with what others have left
 }
 
 // sighting is when a version of a lease was first seen, and first found expired,

@@ -178,8 +178,9 @@ func (srv *Server) sweeping(ctx context.Context, key Key, listed []driver.Entry)
 	return b, nil
 }
 
-// sweepSoon goes on in the background with the erasures that nobody has brought to
-// their end, one step each, unless it is at it.
+// sweepSoon goes on in the background with what others have left, unless it is at it:
+// the erasures that nobody has brought to their end, one step each, and the requests to
+// servers that are gone.
 func (srv *Server) sweepSoon() {
 	if srv.sweeps.Swap(true) {
 		return
@@ -188,6 +189,9 @@ func (srv *Server) sweepSoon() {
 		defer srv.sweeps.Store(false)
 		if err := srv.sweepOthers(srv.ctx); err != nil && srv.ctx.Err() == nil {
 			srv.opts.Logger.Warn("what was erased is not all swept; it will be tried again", "err", err)
+		}
+		if err := srv.dropRequests(srv.ctx); err != nil && srv.ctx.Err() == nil {
+			srv.opts.Logger.Warn("requests to servers that are gone are not all deleted; it will be tried again", "err", err)
 		}
 	})
 }
