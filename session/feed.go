@@ -143,7 +143,8 @@ func (s *Session) tellExchange() {
 	}
 }
 
-// tellingLocked reports whether that state is on its way. A closing waits for it.
+// tellingLocked reports whether that state is on its way, or is there and toldLocked
+// comes. A closing waits for it.
 func (s *Session) tellingLocked() bool {
 	if s.exchange.IsZero() {
 		return false
@@ -152,13 +153,16 @@ func (s *Session) tellingLocked() bool {
 	own := func(w whole) bool { return w.s == s }
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.wholes, own) || l.flight != nil && slices.ContainsFunc(l.flight.wholes, own)
+	return s.telling || slices.ContainsFunc(l.wholes, own) || l.flight != nil && slices.ContainsFunc(l.flight.wholes, own)
 }
 
 // toldLocked notes that a record with the session's whole state is in the feed.
 // The next save, which it adds if it has waited for that, takes the mark out of the
 // root.
 func (s *Session) toldLocked(saves []store.Attempt) []store.Attempt {
+	s.lease.mu.Lock()
+	s.telling = false
+	s.lease.mu.Unlock()
 	if s.exchange.IsZero() || s.lease.feed == 0 {
 		return saves
 	}

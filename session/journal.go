@@ -287,6 +287,7 @@ func (l *lease) appended(a *appending) {
 	}
 	for _, w := range a.wholes {
 		l.unsaved.replace(w.s, a.first)
+		w.s.telling = true
 	}
 	idle := l.idle
 	l.idle = nil

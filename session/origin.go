@@ -43,6 +43,14 @@ func (tx *Tx) Origins() uint64 { return tx.s.origins }
 // Version is Session.Version, for who is in an update.
 func (tx *Tx) Version() driver.Version { return tx.s.version }
 
+// Replaces returns the version of the root that the next save takes the place of.
+func (tx *Tx) Replaces() driver.Version {
+	if sv := tx.s.saving; sv != nil {
+		return sv.id
+	}
+	return tx.s.version
+}
+
 // Origins is Tx.Origins for who is not in an update.
 func (s *Session) Origins() uint64 {
 	s.mu.RLock()

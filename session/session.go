@@ -67,10 +67,12 @@ type Session struct {
 
 	// The lease's mu guards these: numbers of the oldest record that the root
 	// lacks and of the first after the last snapshot (0: none), place in the
-	// lease's heap, and whether the journal has asked for a save.
+	// lease's heap, whether the journal has asked for a save, and whether the whole
+	// state was appended and toldLocked has not heard of it.
 	oldest, next uint64
 	slot         int
 	pressed      bool
+	telling      bool
 
 	reopened chan struct{} // nil, or closed when a closing was refused; the server's mu guards it
 
