@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/feed"
+	"github.com/holdfast-games/holdfast/internal/faulty"
 	"github.com/holdfast-games/holdfast/mem"
 	"github.com/holdfast-games/holdfast/session"
 )
@@ -254,6 +255,50 @@ func TestExpiry(t *testing.T) {
 			w.expired(at)
 			changes, _ := w.drain(feed.Position{})
 			w.want(changes, "alice 3 coins=3")
+		})
+	})
+	t.Run("BetweenLearningThatAServerHasLeftAndReadingItsLast", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			a, b := w.server("a", session.Options{Feed: time.Minute}), w.server("b", session.Options{Feed: time.Minute})
+			s := w.open(a, alice)
+			w.set(s, "coins", "1", "")
+			f := faulty.New(open{readOnly{w.drv}})
+			db := w.store(f)
+			ctx, cancel := context.WithCancel(w.ctx)
+			defer cancel()
+			var told []string
+			ended := make(chan error, 1)
+			go func() {
+				for c, err := range feed.Follow(ctx, db, feed.Position{}, nil) {
+					if err != nil {
+						ended <- err
+						return
+					}
+					for _, d := range c.Delta {
+						told = append(told, c.Key.ID+" "+d.Path.Field+" "+string(d.Value))
+					}
+				}
+				ended <- nil
+			}()
+			time.Sleep(5 * time.Second)
+			f.Use(func(c *faulty.Call) faulty.Fault { // it stops before each of its reads
+				return faulty.Fault{Hold: c.Op == faulty.List && strings.HasPrefix(c.Keys[0], "~feed")}
+			})
+			time.Sleep(time.Second)
+			w.set(s, "coins", "2", "")
+			w.close(s)
+			w.shut(a)
+			time.Sleep(40 * time.Second) // b notes that a has left
+			f.ReleaseAll()               // it learns of that
+			time.Sleep(10 * time.Minute) // what a wrote is deleted, and then its stream
+			f.Use()
+			f.ReleaseAll()
+			w.set(w.open(b, bob), "coins", "9", "")
+			time.Sleep(5 * time.Second)
+			cancel()
+			if err := <-ended; !errors.Is(err, feed.ErrExpired) {
+				t.Errorf("it was told %q and ended with %v, want ErrExpired: alice's 2 coins are gone", told, err)
+			}
 		})
 	})
 	t.Run("OfAServerThatCameAndWent", func(t *testing.T) {

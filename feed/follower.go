@@ -39,7 +39,8 @@ type stream struct {
 	from     uint64  // of the last that was read before the last look
 	buffer   []entry // from told to last
 	more     bool    // it has more than was read
-	finished bool    // nothing follows what was read
+	ended    bool    // its server has left, and nothing followed what was read
+	finished bool    // nor had anything been deleted by then that was not read: nothing follows
 }
 
 // entry is one append that waits to be told.
@@ -225,6 +226,7 @@ func (f *follower) survey(ctx context.Context) error {
 			return fmt.Errorf("%w (of server %q, after entry %d of stream %v, of which all up to %d may be gone)", ErrExpired, st.Server, s.from, st.Lease, st.Pruned)
 		}
 		s.Stream, s.from = st, s.last
+		s.finished = s.finished || s.ended
 		streams = append(streams, s)
 	}
 	for lease, s := range known {
@@ -260,6 +262,8 @@ func (f *follower) read(ctx context.Context, s *stream, most int) error {
 		s.last = e.Number
 	}
 	s.more, f.fresh = more, f.fresh || len(entries) > 0
-	s.finished = s.Ended && !more
+	if s.ended = s.Ended && !more; s.ended {
+		f.fresh = true // the next survey tells whether anything was deleted before this read
+	}
 	return nil
 }
