@@ -128,6 +128,7 @@ func TestErase(t *testing.T) {
 			a, b := w.posts(true)
 			p := w.load(a.Server, "alice")
 			a.full.Store(true)
+			b.full.Store(true) // who may take alice over when a does not renew its lease
 			id := b.send("alice", letter("later", "1"))
 			delivered := make(chan error, 1)
 			a.f.Use(faulty.All(faulty.Fault{Hold: true}, faulty.Commit))
