@@ -93,6 +93,9 @@ func (p *Profile) readParked(ctx context.Context, id string, stamp uint64) (*doc
 	key := parkedKey(p.key, id)
 	fail := func(err error) (*document.Document, error) {
 		if errors.Is(err, driver.ErrCorrupt) {
+			if now, failed := p.stampOf(id); failed == nil && now != stamp { // a restore came in between
+				err = fmt.Errorf("%w: save slot %q was restored while it was read", ErrBusy, id)
+			}
 			err = firstError(p.notMine(ctx), err)
 		}
 		return nil, fmt.Errorf("read entry %q: %w", key, err)

@@ -1084,3 +1084,42 @@ func TestOpenEndsWithItsContextWhileAParkedSlotIsRead(t *testing.T) {
 		}
 	})
 }
+
+// A restore writes a parked slot anew while the switch to it reads it.
+func TestSwitchSlotDuringARestore(t *testing.T) {
+	slots := profile.NewSchema("player", coins, restoredLevel).WithSlots(profile.SlotRules{Keep: time.Minute})
+	bubble(t, func(w *world) {
+		f := faulty.New(open{w.db})
+		a := w.serverOn("a", f, slots, nil)
+		p := w.load(a, "alice")
+		w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 1) })
+		second, err := p.CreateSlot(w.ctx, "second", true)
+		w.ok(err)
+		w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 2) })
+		w.save(p)
+		old := w.newest(a, "alice").Version // second is loaded; the first is parked with 1
+		time.Sleep(time.Second)
+		w.ok(p.SwitchSlot(w.ctx, profile.FirstSlot))
+		w.update(p, func(tx *profile.Tx) { restoredLevel.Set(tx, 77) })
+		w.ok(p.SwitchSlot(w.ctx, second))
+		w.save(p)
+		settle()
+		f.Use(first(func(c *faulty.Call) faulty.Fault {
+			return faulty.Fault{Hold: c.Op == faulty.Read && slices.ContainsFunc(c.Keys, func(k string) bool { return strings.HasSuffix(k, "/slot/"+profile.FirstSlot) })}
+		}))
+		switched := make(chan error, 1)
+		go func() { switched <- p.SwitchSlot(w.ctx, profile.FirstSlot) }()
+		time.Sleep(10 * time.Millisecond)
+		if len(f.Waiting()) != 1 {
+			t.Fatalf("%d calls wait, want the read of the parked slot", len(f.Waiting()))
+		}
+		w.restore(a, "alice", old, ticket)
+		w.save(p)
+		f.ReleaseAll()
+		if err := <-switched; errors.Is(err, driver.ErrCorrupt) {
+			t.Errorf("SwitchSlot = %v, of a slot that is in order", err)
+		} else if err != nil && !errors.Is(err, profile.ErrBusy) {
+			t.Errorf("SwitchSlot = %v", err)
+		}
+	})
+}
