@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"testing"
@@ -607,5 +608,86 @@ func TestTool(t *testing.T) {
 				t.Errorf("given %d, want 5: a tool does not know the field", got)
 			}
 		})
+	})
+}
+
+// Its handler has failed for good, and no save has told the database yet.
+func TestResendOfALetterThatHasJustDied(t *testing.T) {
+	for _, what := range []string{"Resend", "Discard"} {
+		t.Run(what, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				a, b := w.posts(true)
+				w.load(a.Server, "alice")
+				settle()
+				a.f.Use(naming("person/alice", faulty.Fault{Hold: true})) // its saves are slow
+				b.send("alice", letter("bad", "1"))
+				_, err := b.Deliver(w.ctx, "alice", "1")
+				var dead *profile.DeadError
+				if !errors.As(err, &dead) {
+					t.Fatalf("Deliver = %v, want a DeadError", err)
+				}
+				a.bad = nil
+				done := make(chan error, 1)
+				go func() {
+					var err error
+					if what == "Resend" {
+						_, err = b.Resend(w.ctx, "alice", "1", "mended")
+					} else {
+						err = b.Discard(w.ctx, "alice", "1", "worthless")
+					}
+					done <- err
+				}()
+				time.Sleep(time.Second)
+				a.f.Use()
+				a.f.ReleaseAll()
+				err = <-done
+				settle()
+				if err != nil {
+					t.Errorf("%s = %v, and the dead letters are %q", what, err, w.left("alice", "dead"))
+				}
+				if left := w.left("alice", "dead"); left != nil {
+					t.Errorf("dead letters = %q, want none", left)
+				}
+			})
+		})
+	}
+}
+
+// A second sending of the same message lets the outcome of the first stay longer; the sweep
+// must not go by what is stored.
+func TestMarkerThatIsLengthenedWhileItIsSwept(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.posts(true)
+		p := w.load(a.Server, "alice")
+		m := letter("give", "x")
+		m.Until = time.Now().Add(10 * time.Second)
+		b.send("alice", m)
+		settle()
+		time.Sleep(time.Until(m.Until.Add(time.Hour - time.Second)))
+		a.f.Use(naming("person/alice", faulty.Fault{Hold: true})) // a save takes two seconds
+		m.Until = time.Now().Add(time.Hour)
+		b.send("alice", m) // the same once more: its marker stays for another two hours
+		time.Sleep(2 * time.Second)
+		id := 0
+		for { // a message after which markers are swept
+			h := fnv.New32a()
+			fmt.Fprintf(h, "person/alice/mail/s%d", id)
+			if h.Sum32()%32 == 0 {
+				break
+			}
+			id++
+		}
+		b.send("alice", letter("give", fmt.Sprint("s", id)))
+		time.Sleep(time.Second)
+		a.f.Use()
+		a.f.ReleaseAll()
+		settle()
+		m.Until = time.Now().Add(time.Hour)
+		b.send("alice", m) // and once more, within its life
+		settle()
+		w.close(p)
+		p = w.load(a.Server, "alice")
+		settle()
+		w.has(p, "x", fmt.Sprint("s", id))
 	})
 }

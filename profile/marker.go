@@ -3,6 +3,7 @@ package profile
 import (
 	"context"
 	"hash/fnv"
+	"slices"
 
 	"github.com/holdfast-games/holdfast/driver"
 )
@@ -53,17 +54,40 @@ func (b *inbox) sweepPage(ctx context.Context) error {
 		}
 	}
 	more, err := b.withoutLetters(ctx, dead)
-	if err != nil || len(old)+len(more) == 0 {
+	if err == nil {
+		old, err = b.stillOver(ctx, append(old, more...))
+	}
+	if err != nil || len(old) == 0 {
 		return err
 	}
 	return b.update(ctx, func(tx *Tx) error {
-		for _, key := range append(old, more...) {
+		for _, key := range old {
 			if err := tx.Attach(deletion(key)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// stillOver returns those of some outcomes whose time is over also by what the session
+// has not saved yet: nothing else attaches to them meanwhile.
+func (b *inbox) stillOver(ctx context.Context, outcomes []string) (over []string, err error) {
+	outcomes = slices.DeleteFunc(outcomes, func(key string) bool { _, ok := b.p.s.Attached(key); return ok })
+	if len(outcomes) == 0 {
+		return nil, nil
+	}
+	snap, err := b.p.srv.ss.DB().Read(ctx, outcomes...)
+	for i := range snap.Entries {
+		e := &snap.Entries[i]
+		if !e.Found() {
+			continue
+		}
+		if o, err := decodeOutcome(e); err == nil && snap.Now.Wall.After(o.Until) {
+			over = append(over, e.Key)
+		}
+	}
+	return over, err
 }
 
 // withoutLetters returns those of the outcomes of failed handlers whose dead letter

@@ -125,16 +125,22 @@ func readDead(ctx context.Context, p *Profile, m *Message) (any, error) {
 		return nil, fmt.Errorf("order not understood: %w", err)
 	}
 	key := entryKey(p.key, deadFolder, o.Letter)
-	if w, ok := p.s.Attached(key); ok && w.Delete {
+	var e driver.Entry
+	switch w, ok := p.s.Attached(key); {
+	case ok && w.Delete:
 		return nil, nil // by an order before, which has not landed yet
-	}
-	snap, err := p.srv.ss.DB().Read(ctx, key)
-	if err != nil || !snap.Entries[0].Found() {
-		return nil, err
+	case ok: // it has just died, and has not landed either
+		e = driver.Entry{Key: key, Value: w.Value}
+	default:
+		snap, err := p.srv.ss.DB().Read(ctx, key)
+		if err != nil || !snap.Entries[0].Found() {
+			return nil, err
+		}
+		e = snap.Entries[0]
 	}
 	p.s.Mark(cmp.Or(m.Reason, "dead letter sent again")) // an operator's act, which the history keeps
 	found := &deadFound{entry: key}
-	letter, st, err := decodeMessage(&snap.Entries[0])
+	letter, st, err := decodeMessage(&e)
 	if found.err = err; err == nil {
 		found.message, found.died = letter, st.Died
 	}
