@@ -321,7 +321,9 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 	case r.refused != nil:
 		result.Refused = refuse(r.refused)
 		return nil, result.refuse(r.refused)
-	case r.missed(w):
+	}
+	result.Before = w.Replaces() // r.before, unless it was saved meanwhile: then the schedule may have let go of that
+	if r.missed(w) {
 		r.deeds = append(r.deeds, Deed{What: session.OriginTrade, Reason: "at this very moment", At: tx.p.srv.ss.Now(), Revision: tx.Revision() - 1})
 	}
 	result.tell(r.deeds, r.more)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -1022,4 +1023,51 @@ func (w *world) save(p *profile.Profile) {
 	if err := p.Save(w.ctx); err != nil {
 		w.Fatal(err)
 	}
+}
+
+// The version that a restore names as the one before it is there to go back to, also if
+// the player was saved once more while the restore was prepared.
+func TestRestoreOfAPlayerWhoIsSavedMeanwhile(t *testing.T) {
+	bubble(t, func(w *world) {
+		f := faulty.New(open{w.db})
+		o := &profile.Options{Session: session.Options{Retention: &driver.Retention{Every: time.Hour, For: 720 * time.Hour, Max: 1000}}}
+		a := w.serverOn("a", f, player, o)
+		p := w.load(a, "alice")
+		w.update(p, func(tx *profile.Tx) { tx.Keep(); coins.Set(tx, 10) })
+		w.save(p)
+		old := w.newest(a, "alice").Version
+		time.Sleep(time.Second)
+		w.update(p, func(tx *profile.Tx) { coins.Set(tx, 99) })
+		w.save(p)
+		f.Use(func(c *faulty.Call) faulty.Fault { // the history is long, and read slowly
+			return faulty.Fault{Hold: c.Op == faulty.Versions}
+		})
+		type result struct {
+			done profile.Restored
+			err  error
+		}
+		got := make(chan result, 1)
+		go func() {
+			done, err := a.Restore(w.within(time.Minute), "alice", old, ticket)
+			got <- result{done, err}
+		}()
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		if len(f.Waiting()) == 0 {
+			t.Fatal("the restore does not read the history")
+		}
+		w.update(p, func(tx *profile.Tx) { coins.Set(tx, 100) })
+		w.save(p) // as an autosave does
+		f.Use()
+		f.ReleaseAll()
+		r := <-got
+		if r.err != nil || coins.Get(p) != 10 {
+			t.Fatalf("Restore = %+v, %v", r.done, r.err)
+		}
+		w.save(p)
+		w.restore(a, "alice", r.done.Before, &profile.RestoreOptions{Reason: "undo"})
+		if coins.Get(p) != 100 {
+			t.Errorf("after the restore was taken back there are %d coins, want 100", coins.Get(p))
+		}
+	})
 }
