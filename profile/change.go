@@ -191,7 +191,7 @@ func (p *Profile) changeHere(ctx context.Context, ops []Op, o *ChangeOptions, by
 
 // sendAndDeliver sends a message and waits for its outcome. Once it may be on
 // disk, an error that does not tell what came of it is a *PendingError.
-func (srv *Server) sendAndDeliver(ctx context.Context, id string, m Message, whoever bool) (Outcome, error) {
+func (srv *Server) sendAndDeliver(ctx context.Context, id string, m Message, whoever bool, checks ...driver.Check) (Outcome, error) {
 	if m.ID == "" {
 		own, err := srv.nextID()
 		if err != nil {
@@ -199,7 +199,7 @@ func (srv *Server) sendAndDeliver(ctx context.Context, id string, m Message, who
 		}
 		m.ID = own.String()
 	}
-	_, err := srv.put(ctx, id, m, &SendOptions{Whoever: whoever})
+	_, err := srv.put(ctx, id, m, &SendOptions{Whoever: whoever, checks: checks})
 	if errors.Is(err, store.ErrUncertain) {
 		return Outcome{}, &PendingError{srv.key(id), m.ID, err}
 	}

@@ -261,12 +261,12 @@ func (c *common) answerDelivery(ctx context.Context, body []byte) ([]byte, error
 	return json.Marshal(delivery{Known: true, Result: out.Result, Revision: out.Revision})
 }
 
-// storeOnce creates entries, each unless it is there.
-func (c *common) storeOnce(ctx context.Context, ws ...driver.Write) error {
+// storeOnce creates entries, each unless it is there, if all checks hold.
+func (c *common) storeOnce(ctx context.Context, checks []driver.Check, ws ...driver.Write) error {
 	version, err := c.ss.DB().NewVersion()
 	if err != nil {
 		return err
 	}
-	_, err = c.ss.DB().Commit(ctx, store.Attempt{Batch: driver.Batch{ID: version, Writes: ws}, Lane: store.Waited})
+	_, err = c.ss.DB().Commit(ctx, store.Attempt{Batch: driver.Batch{ID: version, Checks: checks, Writes: ws}, Lane: store.Waited})
 	return err
 }

@@ -495,6 +495,15 @@ type SendOptions struct {
 	// Most is how many messages may wait for the profile, this one included, 1 to
 	// MaxMessages. Zero means MaxMessages.
 	Most int
+
+	checks []driver.Check // it is sent only as long as these hold
+}
+
+func (o *SendOptions) only() []driver.Check {
+	if o == nil {
+		return nil
+	}
+	return o.checks
 }
 
 func (o *SendOptions) most() (int, error) {
@@ -540,7 +549,7 @@ func (srv *Server) put(ctx context.Context, id string, m Message, o *SendOptions
 	if err != nil {
 		return fail(err)
 	}
-	if err := srv.storeOnce(ctx, append(act, w)...); err != nil {
+	if err := srv.storeOnce(ctx, o.only(), append(act, w)...); err != nil {
 		return fail(err)
 	}
 	return m.ID, nil

@@ -52,6 +52,10 @@ type RestoreOptions struct {
 	// Life is how long it may wait: what was not done by then never is. MinMessageLife
 	// to MaxMessageLife. Zero means DefaultRestoreLife.
 	Life time.Duration
+	// If are entries that must be at these versions when the restore is asked for, for
+	// layers over this package. If one is not, the error is store.ErrConflict, and nothing
+	// was asked for.
+	If []driver.Check
 }
 
 // Restored is what came of a restore.
@@ -140,7 +144,7 @@ func (srv *Server) restore(ctx context.Context, id string, version driver.Versio
 		return Restored{}, err
 	}
 	m.Audit = &audit.Act{By: srv.by, What: session.OriginRestore, Details: details}
-	out, err := srv.sendAndDeliver(ctx, id, m, false)
+	out, err := srv.sendAndDeliver(ctx, id, m, false, o.If...)
 	if err != nil {
 		return Restored{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/profile"
 	"github.com/holdfast-games/holdfast/session"
+	"github.com/holdfast-games/holdfast/store"
 )
 
 // State says what became of a player.
@@ -95,13 +96,15 @@ func (r *run) restore(ctx context.Context, p *Player) error {
 		p.State = Restored
 		return nil
 	}
-	o := &profile.RestoreOptions{ID: r.message(), Reason: r.plan.Reason, Despite: r.plan.Despite}
+	o := &profile.RestoreOptions{ID: r.message(), Reason: r.plan.Reason, Despite: r.plan.Despite, If: []driver.Check{{Key: r.key(), Version: r.at}}}
 	done, err := r.srv.Restore(ctx, p.Key.ID, old.Version, o)
 	var deeds *profile.DeedsError
 	switch {
 	case errors.As(err, &deeds):
 		p.State, p.Deeds, p.More = Refused, deeds.Deeds, deeds.More
 		return nil
+	case errors.Is(err, store.ErrConflict):
+		return fmt.Errorf("%w: %w", ErrElsewhere, err)
 	case err != nil:
 		return err
 	}

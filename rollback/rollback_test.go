@@ -407,3 +407,62 @@ func TestMomentIsExact(t *testing.T) {
 		}
 	})
 }
+
+// A run is stopped (a lid is closed, a machine hangs) within a page, another process
+// goes on with it and finishes, players play on, and the first one wakes up.
+func TestRunThatSlept(t *testing.T) {
+	defer rollback.SetPage(4)()
+	slept := func(w *world, before int64, played func(srv *profile.Server, id string)) {
+		srv, want := w.server("a", player), make(map[string]int64)
+		for i := range 4 {
+			w.play(srv, fmt.Sprintf("p%02d", i), 1, true)
+			want[fmt.Sprintf("p%02d", i)] = 1
+		}
+		plan := rollback.Plan{Before: w.moment(srv), Reason: "the exploit"}
+		for id := range want {
+			w.play(srv, id, before, true)
+		}
+		wake, asleep := make(chan struct{}), make(chan struct{}, 10)
+		ended := make(chan error, 1)
+		go func() {
+			o := &rollback.Options{Parallel: 1, Each: func(*rollback.Player) { asleep <- struct{}{}; <-wake }}
+			_, err := rollback.Run(w.ctx, w.server("laptop", player), "r", plan, o)
+			ended <- err
+		}()
+		<-asleep // after the first player
+		if r := w.run(w.server("other", player), "r", plan, nil); !r.Finished {
+			w.Fatalf("the run elsewhere = %+v", r)
+		}
+		w.same("players when it is done", want, w.coins(srv))
+		for id := range want {
+			played(srv, id)
+			want[id] = 7
+		}
+		close(wake)
+		if err := <-ended; !errors.Is(err, rollback.ErrElsewhere) {
+			w.Errorf("the run that slept = %v", err)
+		}
+		w.same("players who have played since the run was finished", want, w.coins(srv))
+	}
+	t.Run("AMinuteAndWhoWasUnchangedPlayedOn", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			slept(w, 1, func(srv *profile.Server, id string) {
+				time.Sleep(15 * time.Second)
+				w.play(srv, id, 7, true)
+			})
+		})
+	})
+	t.Run("HoursAndWhoWasRestoredPlayedOn", func(t *testing.T) {
+		bubble(t, func(w *world) {
+			slept(w, 100, func(srv *profile.Server, id string) {
+				time.Sleep(time.Hour)
+				for i := range 300 { // messages, so that old markers are swept
+					o := &profile.ChangeOptions{ID: fmt.Sprint("gift", i)}
+					if _, err := srv.Change(w.ctx, id, []profile.Op{coins.SetOp(7)}, o); err != nil {
+						w.Fatal(err)
+					}
+				}
+			})
+		})
+	})
+}

@@ -251,6 +251,9 @@ func (r *run) page(ctx context.Context, page []session.RootInfo) error {
 		}
 		g.Go(func() error {
 			p := r.one(ctx, info.Key)
+			if errors.Is(p.Err, ErrElsewhere) {
+				return p.Err // whoever goes on tells of him
+			}
 			if ctx.Err() != nil && p.State == Failed {
 				return nil // it was given up, and is done when the run goes on
 			}
@@ -263,9 +266,12 @@ func (r *run) page(ctx context.Context, page []session.RootInfo) error {
 			return nil
 		})
 	}
-	_ = g.Wait()
+	err := g.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	sum := maps.Clone(r.state.Count)
 	if sum == nil {
