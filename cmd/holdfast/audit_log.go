@@ -18,7 +18,7 @@ type auditLogCmd struct {
 	Since momentArg `placeholder:"TIME" help:"Only from this time on: 2006-01-02T15:04:05Z, or how long ago, as 90m."`
 	Until momentArg `placeholder:"TIME" help:"Only before this time."`
 	By    string    `placeholder:"NAME" help:"Only what this operator did."`
-	What  string    `placeholder:"WHAT" help:"Only this: set, restore, unlock, steal, mail, grant, refund, release, import."`
+	What  string    `placeholder:"WHAT" help:"Only this: set, restore, unlock, steal, mail, grant, refund, release, import, erase."`
 	jsonFlag
 	timeoutFlag
 }

@@ -113,8 +113,13 @@ func (er *eraser) run(ctx context.Context) (err error) {
 	if er.srv, err = er.env.serve(er.db, "erase", limitFlags{}.limits()); err != nil {
 		return err
 	}
+	if err := er.note("begun", map[string]int{"players": len(er.list.keys)}); err != nil {
+		return errors.Join(err, er.db.retire(er.srv))
+	}
 	err = er.pass(ctx, "erase", true)
-	err = errors.Join(err, er.note(context.WithoutCancel(ctx)))
+	if er.db.ctx.Err() == nil { // else nothing can be written any more
+		err = errors.Join(err, er.note(audit.Done, map[string]int{"erased": er.erased()}))
+	}
 	if err == nil && !er.cmd.NoWait {
 		err = er.pass(ctx, "sweep", false)
 	}
@@ -124,24 +129,26 @@ func (er *eraser) run(ctx context.Context) (err error) {
 	return errors.Join(err, er.db.retire(er.srv))
 }
 
-// note writes into the audit log how many were erased, and not whom: that would bring
-// their ids back.
-func (er *eraser) note(ctx context.Context) error {
-	n := 0
+// note writes into the audit log that it begins, and in the end how many were erased;
+// not whom: that would bring their ids back.
+func (er *eraser) note(result string, details map[string]int) error {
+	act := actFlags{Reason: er.cmd.Reason, By: er.cmd.By}
+	a, err := act.act("erase", session.Key{}, details)
+	if err == nil {
+		a.Result = result
+		_, err = audit.Write(er.db.ctx, er.db.DB, er.srv.Name(), er.srv.Now(), a)
+	}
+	return er.db.why(err)
+}
+
+// erased returns how many this run has erased.
+func (er *eraser) erased() (n int) {
 	for i := range er.done {
 		if d := &er.done[i]; !d.At.IsZero() && !d.Before {
 			n++
 		}
 	}
-	if n == 0 {
-		return nil
-	}
-	act := actFlags{Reason: er.cmd.Reason, By: er.cmd.By}
-	a, err := act.act("erase", session.Key{}, map[string]int{"erased": n})
-	if err == nil {
-		_, err = audit.Write(ctx, er.db.DB, er.srv.Name(), er.srv.Now(), a)
-	}
-	return er.db.why(err)
+	return n
 }
 
 // pass goes over all players once, many at a time.

@@ -59,6 +59,9 @@ func TestKilledErase(t *testing.T) {
 			if r.Erased+r.Before != n || r.Before == 0 {
 				t.Errorf("the last run erased %d, and found %d erased, want %d in all, and some before", r.Erased, r.Before, n)
 			}
+			if log := w.ok("audit", "log", "--what", "erase", "--json"); strings.Count(log, `"begun"`) != 4 || strings.Count(log, `"done"`) != 1 {
+				t.Errorf("the audit log says\n%swant of each run that it began, and of the last how many it erased", log)
+			}
 			w.run("erase", "--verify", "--file", file, "--wait", "30s").is(exitOK)
 			if engine == "SQLite" {
 				db = openFile(t, path)
