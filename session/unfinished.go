@@ -26,14 +26,18 @@ type Unfinished struct {
 	Source string    // names the database that is copied, without secrets; 1 to maxSource bytes of text
 	By     string    // who copies, for people
 	Began  time.Time // when the copy was first begun
+	// Claimed says that nothing was copied yet: the target must still be found empty,
+	// now that no server takes a lease on it any more.
+	Claimed bool
 }
 
 // unfinishedEntry is the stored form of Unfinished.
 type unfinishedEntry struct {
-	Format int       `json:"format"`
-	Source string    `json:"source"`
-	By     string    `json:"by"`
-	Began  time.Time `json:"began"`
+	Format  int       `json:"format"`
+	Source  string    `json:"source"`
+	By      string    `json:"by"`
+	Began   time.Time `json:"began"`
+	Claimed bool      `json:"claimed,omitempty"`
 }
 
 const (
@@ -49,7 +53,7 @@ func (u *Unfinished) Encode() ([]byte, error) {
 	if u.Source == "" || len(u.Source) > maxSource || !utf8.ValidString(u.Source) {
 		return nil, fmt.Errorf("%w: name of a source of %d bytes, 1 to %d of UTF-8 allowed", driver.ErrInvalid, len(u.Source), maxSource)
 	}
-	b, err := json.Marshal(unfinishedEntry{unfinishedFormat, u.Source, u.By, u.Began.UTC()})
+	b, err := json.Marshal(unfinishedEntry{unfinishedFormat, u.Source, u.By, u.Began.UTC(), u.Claimed})
 	if err != nil {
 		return nil, fmt.Errorf("encode the mark of an unfinished copy: %w", err)
 	}
@@ -72,7 +76,7 @@ func DecodeUnfinished(e *driver.Entry) (*Unfinished, error) {
 	if u.Format != unfinishedFormat {
 		return nil, fmt.Errorf("read the mark of an unfinished copy: %w: format %d, this program reads %d", driver.ErrFormat, u.Format, unfinishedFormat)
 	}
-	return &Unfinished{u.Source, u.By, u.Began}, nil
+	return &Unfinished{u.Source, u.By, u.Began, u.Claimed}, nil
 }
 
 // unfinished returns why a lease was refused, if it was because of an unfinished

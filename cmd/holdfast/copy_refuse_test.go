@@ -170,6 +170,33 @@ func TestCopyRefuses(t *testing.T) {
 		}
 		w.run("copy", file, fileURL(link)).is(exitError, "holds data")
 	})
+	t.Run("ATargetThatAServerBeganToUseBeforeTheCopyDied", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := onShelf(t)
+			stock(t, s.db("a"), 10)
+			var g *gameServer
+			n := 0
+			s.write = func(call func() error) error {
+				if n++; n > 1 {
+					return driver.ErrFull // it dies before it can take its mark back
+				}
+				g = w.game(kept{s.db("b")}, session.Options{Name: "early"})
+				return call()
+			}
+			w.run("copy", "shelf:a", "shelf:b").is(exitError, "holds data", "~lease/")
+			s.write = nil
+			before := contents(t, s.db("b"))
+			w.run("copy", "shelf:a", "shelf:b").is(exitError, "holds data", "~lease/")
+			if after := contents(t, s.db("b")); len(after) != 1 || len(before) != 1 {
+				t.Errorf("the target had %d entries and has %d, want the server's lease", len(before), len(after))
+			}
+			if snap, err := s.db("b").Read(t.Context(), session.UnfinishedKey()); err != nil || snap.Entries[0].Found() {
+				t.Errorf("the mark of the copy is still there (%v)", err)
+			}
+			g.close(closed())
+			w.run("copy", "shelf:a", "shelf:b").is(exitError, "holds data")
+		})
+	})
 	t.Run("ASourceThatDoesNotExist", func(t *testing.T) {
 		w, path := newFile(t)
 		dest := filepath.Join(t.TempDir(), "b.db")
@@ -196,7 +223,7 @@ func TestCopyRefuses(t *testing.T) {
 func (s *shelf) interrupt() {
 	n := 0
 	s.write = func(call func() error) error {
-		if n++; n > 2 {
+		if n++; n > 3 {
 			return driver.ErrFull
 		}
 		return call()

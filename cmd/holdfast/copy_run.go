@@ -167,7 +167,9 @@ func (c *copying) look() error {
 }
 
 // claim marks the target. It refuses one that holds anything but an unfinished
-// copy of this source.
+// copy of this source. It is claimed first, and looked at again: a server that took
+// its lease just before is seen then, also if this is a run that goes on with an
+// earlier one.
 func (c *copying) claim() error {
 	snap, err := c.to.Read(c.ctx, session.UnfinishedKey())
 	if err != nil {
@@ -182,21 +184,18 @@ func (c *copying) claim() error {
 		if err := c.vacant(); err != nil {
 			return err
 		}
-		u = &session.Unfinished{Source: c.from.name, By: serverName("copy"), Began: time.Now()}
+		u = &session.Unfinished{Source: c.from.name, By: serverName("copy"), Began: time.Now(), Claimed: true}
 	case u.Source != c.from.name:
 		return fmt.Errorf("copy to %s: %w: it is an unfinished copy of %s", c.to.name, errOccupied, u.Source)
 	}
-	if err := c.setMark(u, was.Version); err != nil {
+	if err := c.setMark(u, was.Version); err != nil || !u.Claimed {
 		return err
 	}
-	if was.Found() {
-		return nil
-	}
-	// A server that took its lease just before the mark was made is seen now.
 	if err := c.vacant(); err != nil {
 		return errors.Join(err, c.finish())
 	}
-	return nil
+	u.Claimed = false
+	return c.setMark(u, c.mark.Version)
 }
 
 // setMark makes the mark, or makes the mark of an earlier run this one's.
