@@ -10,7 +10,8 @@ import (
 
 // autosave measures how long updates take while all profiles of a fleet are
 // saved, beside a bare mutex and map in the same goroutine, and how many commits
-// it takes to save them.
+// it takes to save them. A round is an interval of the autosave; the first one, in which
+// the server's memory grows to what it needs, does not count.
 func (r *run) autosave() ([]Figure, error) {
 	f, err := r.muster()
 	if err != nil {
@@ -19,26 +20,34 @@ func (r *run) autosave() ([]Figure, error) {
 	if err := f.rest(r); err != nil {
 		return nil, err
 	}
-	m := f.db.meter
-	commits, batches := m.commits.Load(), m.batches.Load()
 	for _, p := range f.profiles {
 		if err := updates(p)(1); err != nil {
 			return nil, err
 		}
 	}
-	var w waits
-	for m.batches.Load()-batches < int64(len(f.profiles)) {
-		if err := w.play(r, f); err != nil {
-			return nil, err
+	var pauses pauses
+	var commits, saves int64
+	w := waits{values: make(map[int]int64, len(f.profiles))}
+	for round := range r.sizes.rounds + 1 {
+		m := f.db.meter
+		before, saved := m.commits.Load(), m.batches.Load()
+		for m.batches.Load()-saved < int64(len(f.profiles)) {
+			if err := w.play(r, f); err != nil {
+				return nil, err
+			}
 		}
+		if round > 0 {
+			pauses.add(&w)
+			commits, saves = commits+m.commits.Load()-before, saves+m.batches.Load()-saved
+		}
+		w.profiles, w.bare = w.profiles[:0], w.bare[:0]
 	}
-	commits, batches = m.commits.Load()-commits, m.batches.Load()-batches
-	needed := float64(batches) / float64(f.db.Driver().Info().Group)
+	needed := float64(saves) / float64(f.db.Driver().Info().Group)
 	return []Figure{
-		w.figure(len(f.profiles)),
+		pauses.figure(len(f.profiles)),
 		Figure{Name: "autosave.commits", Unit: "commits"}.
 			beside("full groups", pair{float64(commits), needed, float64(commits) / needed}).
-			noted("%d saves, autosaves every %v", batches, r.sizes.autosave),
+			noted("%d saves, autosaves every %v", saves, r.sizes.autosave),
 	}, nil
 }
 
@@ -58,12 +67,6 @@ const (
 
 // play updates random players for a tenth of a second.
 func (w *waits) play(r *run, f *fleet) error {
-	if w.values == nil {
-		w.values = make(map[int]int64, len(f.profiles))
-		for i := range f.profiles {
-			w.values[i] = 500
-		}
-	}
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for range 100 {
@@ -94,12 +97,28 @@ func (w *waits) update(i int, f *fleet) error {
 	return err
 }
 
-func (w *waits) figure(fleet int) Figure {
+// pauses are what the rounds came to, in microseconds.
+type pauses struct {
+	updates              int
+	profiles, bare       []float64 // p99.99 of each round
+	ratios               []float64
+	typical, typicalBare []float64
+	longest, longestBare float64
+}
+
+func (p *pauses) add(w *waits) {
 	const q = 0.9999
 	subject, bare := microseconds(quantile(w.profiles, q)), microseconds(quantile(w.bare, q))
+	p.updates += len(w.profiles)
+	p.profiles, p.bare, p.ratios = append(p.profiles, subject), append(p.bare, bare), append(p.ratios, subject/bare)
+	p.typical, p.typicalBare = append(p.typical, microseconds(median(w.profiles))), append(p.typicalBare, microseconds(median(w.bare)))
+	p.longest = max(p.longest, microseconds(quantile(w.profiles, 1)))
+	p.longestBare = max(p.longestBare, microseconds(quantile(w.bare, 1)))
+}
+
+func (p *pauses) figure(fleet int) Figure {
 	return Figure{Name: "autosave.pause", Unit: "µs"}.
-		beside("mutex and map", pair{subject, bare, subject / bare}).ratioAtMost(3).
-		noted("p99.99 of %d updates while %d profiles are saved; longest %.0f µs, of mutex and map %.0f µs; p50 %.1f and %.1f µs",
-			len(w.profiles), fleet, microseconds(quantile(w.profiles, 1)), microseconds(quantile(w.bare, 1)),
-			microseconds(median(w.profiles)), microseconds(median(w.bare)))
+		beside("mutex and map", pair{median(p.profiles), median(p.bare), median(p.ratios)}).ratioAtMost(3).
+		noted("p99.99 of %d updates while %d profiles are saved, %d rounds; longest %.0f µs, of mutex and map %.0f µs; p50 %.1f and %.1f µs",
+			p.updates, fleet, len(p.ratios), p.longest, p.longestBare, median(p.typical), median(p.typicalBare))
 }
