@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-games/holdfast/document"
+	"github.com/holdfast-games/holdfast/session"
 )
 
 // SetPatience sets how long a goroutine waits for a lock before the log says
@@ -43,4 +44,13 @@ var (
 // PutField writes the stored value of a field past the schema; nil removes it.
 func PutField(tx *Tx, name string, value []byte) error {
 	return tx.put(document.Change{Path: document.Field(name), Value: value})
+}
+
+// BeforeEnded has fn called when a session has ended, before the server hears of that.
+func BeforeEnded(srv *Server, fn func()) {
+	told := srv.ended
+	srv.common.ended = func(s *session.Session, err error) {
+		fn()
+		told(s, err)
+	}
 }

@@ -101,22 +101,26 @@ func (srv *Server) open(ctx context.Context, id string, o *OpenOptions, take fun
 }
 
 // join returns the open profile, or the load to take part in, or a channel
-// after which to try again.
+// after which to try again, or nothing: at once.
 func (c *common) join(key session.Key) (*Profile, *load, <-chan struct{}, error) {
 	c.mu.Lock()
+	p := c.profiles[key]
+	if p != nil && p.s != nil && p.ended() {
+		c.mu.Unlock()
+		// Its session is about to tell. Of a profile that has made room for another
+		// one nobody would hear that.
+		c.finish(p, p.s.Err())
+		return nil, nil, nil, nil
+	}
 	defer c.mu.Unlock()
 	if c.closing {
 		return nil, nil, nil, session.ErrClosed
 	}
-	if p := c.profiles[key]; p != nil {
-		closing := p.closingDone()
-		if closing == nil && !p.ended() {
-			return p, nil, nil, nil
-		}
-		if !p.ended() {
+	if p != nil {
+		if closing := p.closingDone(); closing != nil {
 			return nil, nil, closing, nil
 		}
-		c.forgetLocked(p) // its session is about to tell
+		return p, nil, nil, nil
 	}
 	l := c.loads[key]
 	if l == nil {

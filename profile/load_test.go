@@ -429,3 +429,33 @@ func TestEndedProfilesAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// TestTheEndIsToldAlsoIfSomebodyOpensAtThatMoment has somebody ask for a player whose
+// session has ended, and of which the server has not been told yet.
+func TestTheEndIsToldAlsoIfSomebodyOpensAtThatMoment(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a", nil), w.server("b", nil)
+		profile.BeforeEnded(a, func() {
+			ctx, cancel := context.WithCancel(w.ctx)
+			cancel()
+			_, _ = a.Open(ctx, "1", nil) // one who does not even wait
+		})
+		p := w.load(a, "1")
+		var heard, tapped []profile.End
+		p.OnEnded(func(e profile.End) { heard = append(heard, e) })
+		p.Tap(&profile.Tap{
+			Changed: func([]profile.Change) {}, Switched: func(profile.Field) {}, Saved: func(session.Saved) {},
+			Ended: func(e profile.End) { tapped = append(tapped, e) },
+		})
+
+		w.load(b, "1")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if end, ok := p.Ended(); !ok || end.Reason != profile.HandedOver {
+			w.Errorf("Ended() = %v, %v, want that it was handed over", end, ok)
+		}
+		if len(heard) != 1 || len(tapped) != 1 {
+			w.Errorf("the end was told %d times to a listener and %d times to a tap, want once each", len(heard), len(tapped))
+		}
+	})
+}
