@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/document"
 	"github.com/holdfast-games/holdfast/driver"
 	"github.com/holdfast-games/holdfast/internal/faulty"
@@ -782,4 +783,88 @@ func shuffle(w *world, dice *rand.Rand, steps int) {
 			w.Errorf("the copy of server %d is %s, want %s", i, got, want.JSON())
 		}
 	}
+}
+
+// blinking is a line that is lost and back when a test says so.
+type blinking struct {
+	bus.Transport
+	tell func(up bool)
+}
+
+func (b *blinking) Watch(fn func(up bool)) { b.tell = fn }
+
+func TestALateStepUndoesNothingThatWasRead(t *testing.T) {
+	bubble(t, func(w *world) {
+		ps := together(w)
+		a := ps.start("a", nil)
+		line := &blinking{Transport: ps.hub.Transport()}
+		ends, err := bus.Open(line, nil)
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.Cleanup(func() { _ = ends.Close() })
+		var o profile.Options
+		o.Session.Bus = ends
+		b := w.serverOn("b", open{w.db}, player, &o)
+		p := w.load(a, "alice")
+		w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 10) })
+		f, d := w.follow(b, "alice", nil)
+		d.from(f.JSON())
+
+		var late []func()
+		ps.links[a].line.use(func(topic string, msg []byte) int {
+			if !strings.Contains(string(msg), `"delta"`) {
+				return 1
+			}
+			msg = bytes.Clone(msg)
+			late = append(late, func() { _ = ps.links[a].bus.PublishSystem(w.ctx, topic, msg) })
+			return 0
+		})
+		w.update(p, func(tx *profile.Tx) { _ = lazy.Set(tx, 1) })
+		if err := p.Save(w.ctx); err != nil {
+			w.Fatal(err)
+		}
+		w.update(p, func(tx *profile.Tx) { _ = lazy.Set(tx, 2) })
+		w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 11) }) // takes it along
+		synctest.Wait()
+		line.tell(false)
+		line.tell(true) // so the profile is read
+		time.Sleep(10 * time.Millisecond)
+		if lazy.Get(f) != 2 || coins.Get(f) != 11 {
+			w.Fatalf("the copy is %s, want what was read", f.JSON())
+		}
+		if len(late) < 2 {
+			w.Fatalf("%d messages are late, want those of a save and of an append", len(late))
+		}
+		for _, send := range late {
+			send()
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		if lazy.Get(f) != 2 || coins.Get(f) != 11 {
+			w.Errorf("the copy is %s, want %s", f.JSON(), w.peek(b, "alice").JSON())
+		}
+	})
+}
+
+func TestWhoReadsWhatIsTooLargeIsToldOn(t *testing.T) {
+	bubble(t, func(w *world) {
+		ps := together(w)
+		a, b := ps.start("a", nil), ps.start("b", nil)
+		p := w.load(a, "alice")
+		w.durable(p, func(tx *profile.Tx) { coins.Set(tx, 10) })
+		f, d := w.follow(b, "alice", nil)
+		d.from(f.JSON())
+		for i := range int64(60) {
+			began := time.Now()
+			w.durable(p, func(tx *profile.Tx) { _ = blob.Set(tx, bytes.Repeat([]byte{byte(i)}, 100<<10)); coins.Set(tx, 11+i) })
+			for coins.Get(f) != 11+i {
+				time.Sleep(time.Millisecond)
+			}
+			if took := time.Since(began); took > 100*time.Millisecond {
+				w.Errorf("large change %d is seen after %v, want milliseconds", i, took)
+			}
+			time.Sleep(time.Second - time.Since(began)%time.Second)
+		}
+	})
 }

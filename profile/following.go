@@ -223,8 +223,7 @@ func (f *following) look() {
 			f.later()
 			return
 		case f.holder != nil && f.holder.Session == v.Holder.Session:
-			f.due = time.Now().Add(followAgain)
-			return
+			return // he is asked again when it is due, however often this is read meanwhile
 		case !f.attach(v.Holder):
 			f.later()
 			return
@@ -292,6 +291,7 @@ func (f *following) attach(h *session.Holder) bool {
 		return false
 	}
 	f.holder, f.number = h, a.Number
+	f.due = time.Now().Add(followAgain)
 	return true
 }
 
@@ -395,6 +395,8 @@ func (f *following) apply(st *step) bool {
 	switch {
 	case st.Before != st.After && st.After <= f.revision:
 		return true // it was read
+	case st.Before == st.After && st.After < f.revision:
+		return false // what came after it was read, perhaps of the same lazy fields
 	case st.Fetch || st.Before > f.revision || f.raw:
 		return false
 	}
@@ -413,6 +415,9 @@ func (f *following) apply(st *step) bool {
 	}
 	own := f.isOwn(st.After) || !st.By.IsZero() && st.By == f.srv.follows.idFor(f.key)
 	f.revision, f.unfit = max(f.revision, st.After), unfit
+	if st.Before == st.After {
+		f.version = driver.Version{} // it may be older than what was read at this revision
+	}
 	f.told("told", changes, own)
 	f.judge(unfit)
 	return true
