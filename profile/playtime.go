@@ -176,9 +176,12 @@ func (f *PlayTimeField) Set(tx *Tx, d time.Duration) error {
 
 // write makes the time that was played n milliseconds.
 func (f *PlayTimeField) write(tx *Tx, i int, n int64) error {
-	tx.touch(i).restart(n)
+	sl := tx.touch(i)
+	before := sl.played()
+	sl.restart(n)
 	tx.text = strconv.AppendInt(tx.text[:0], n, 10)
 	if tx.holds(&f.field, f.path, tx.text) {
+		f.restarted(tx, before, n, wholeText(n))
 		return nil
 	}
 	return tx.set(&f.field, f.path, tx.text)
@@ -211,11 +214,22 @@ func (f *PlayTimeField) Reset(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	tx.touch(i).restart(0)
+	sl := tx.touch(i)
+	before := sl.played()
+	sl.restart(0)
 	if !tx.documentOf(&f.field).Has(f.path) {
+		f.restarted(tx, before, 0, nil)
 		return nil
 	}
 	return tx.delete(&f.field, f.path)
+}
+
+// restarted notes that a time that has grown goes on from what is stored, value: the
+// document is as it was, and what is read is not.
+func (f *PlayTimeField) restarted(tx *Tx, before, n int64, value []byte) {
+	if before != n && tx.collects() {
+		tx.changes.add(tx.p, tx.fieldOf(&f.field), f.path, wholeText(before), value)
+	}
 }
 
 // SetOp is the operation of Set. Operations have times in milliseconds.

@@ -470,3 +470,26 @@ func TestOptions(t *testing.T) {
 		}
 	})
 }
+
+func TestAPlayTimeThatIsSetBackIsTold(t *testing.T) {
+	bubble(t, func(w *world) {
+		ps := w.profiles("a", &profile.Options{Autosave: -1}) // a save stores what has grown
+		p := w.load(ps, "1")
+		w.update(p, func(tx *profile.Tx) { _ = played.Set(tx, 0) })
+		time.Sleep(5 * time.Second)
+		v := w.view(w.replicas(ps, nil), "1")
+		v.wantsType(replica.TypeState)
+		v.wantsField("played", "5000")
+		w.update(p, func(tx *profile.Tx) { _ = played.Set(tx, 0) }) // which is what is stored
+		v.wantsType(replica.TypeChange)
+		v.wantsField("played", "50")
+		time.Sleep(time.Second)
+		w.update(p, func(tx *profile.Tx) { _ = played.Reset(tx) })
+		v.wantsType(replica.TypeChange)
+		time.Sleep(time.Second)
+		w.update(p, func(tx *profile.Tx) { _ = played.Reset(tx) }) // nothing is stored
+		v.wantsType(replica.TypeChange)
+		v.wantsField("played", "50")
+		w.update(p, func(tx *profile.Tx) { _ = played.Reset(tx); _ = xp.Set(tx, 1) })
+	})
+}
