@@ -64,8 +64,10 @@ type Handler struct {
 
 	mu     sync.Mutex // guards what follows
 	conns  map[*Conn]struct{}
-	count  int // of connections, those included that are no Conn yet
+	others map[*Conn]struct{} // that are not let in yet, or are being sent away
+	count  int                // of connections, those included that are no Conn yet
 	closed bool
+	cut    bool // those who are left are cut, and whoever still comes
 }
 
 // NewHandler returns a handler for clients whom authorize lets in. It must be closed
@@ -79,7 +81,7 @@ func NewHandler(srv *Server, authorize Authorize, o *HandlerOptions) (*Handler, 
 	if err != nil {
 		return nil, fmt.Errorf("replicate over WebSockets: %w", err)
 	}
-	h := &Handler{srv: srv, authorize: authorize, opts: opts, conns: make(map[*Conn]struct{})}
+	h := &Handler{srv: srv, authorize: authorize, opts: opts, conns: make(map[*Conn]struct{}), others: make(map[*Conn]struct{})}
 	h.ctx, h.stop = context.WithCancel(context.Background())
 	return h, nil
 }
@@ -110,6 +112,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.srv.opts.Logger.Debug("a handshake was refused", "remote", r.RemoteAddr, "err", err)
 		return // it was answered
 	}
+	h.know(c)
+	defer h.unknow(c)
 	if speak != protocol {
 		h.srv.metrics.refuse(OtherWire)
 		c.close(OtherWire, "this server speaks "+protocol)
@@ -172,6 +176,23 @@ func (h *Handler) enter() (refused Reason) {
 	h.all.Add(1)
 	h.srv.metrics.connections.Inc()
 	return ""
+}
+
+// know notes a connection that is not let in yet, for Close.
+func (h *Handler) know(c *Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.others[c] = struct{}{}
+	if h.cut {
+		_ = c.net.Close()
+	}
+}
+
+// unknow forgets it: it was let in or has ended.
+func (h *Handler) unknow(c *Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.others, c)
 }
 
 func (h *Handler) leave() {
@@ -243,6 +264,12 @@ func (h *Handler) Close(ctx context.Context) error {
 	for _, c := range conns {
 		c.CloseNow()
 	}
+	h.mu.Lock()
+	h.cut = true
+	for c := range h.others {
+		_ = c.net.Close() // who waits for it notices
+	}
+	h.mu.Unlock()
 	<-ended
 	return fmt.Errorf("close the connections of clients: %w", context.Cause(ctx))
 }

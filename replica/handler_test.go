@@ -649,3 +649,34 @@ func TestHandlerOptions(t *testing.T) {
 		t.Errorf("NewHandler without an Authorize = %v, want ErrOption", err)
 	}
 }
+
+// TestCloseCutsWhoIsBeingSentAway closes a handler while a client that was not let in
+// does not answer to that.
+func TestCloseCutsWhoIsBeingSentAway(t *testing.T) {
+	h := newHouse(t, nil, nil)
+	conn, err := net.Dial("tcp", h.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: holdfast.replica.v1\r\n\r\n")
+	r := bufio.NewReader(conn)
+	if r, err := http.ReadResponse(r, nil); err != nil || r.StatusCode != 101 {
+		t.Fatalf("handshake: %v, %v", r, err)
+	}
+	text := hello("1", "no token")
+	_, _ = conn.Write(append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...))
+	if _, err := r.ReadByte(); err != nil { // it is being sent away
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if err := h.handler.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close = %v, want the context's error", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("Close took %v, want what the context gives it", took)
+	}
+}
