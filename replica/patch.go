@@ -8,6 +8,10 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
+// maxCopied is how many bytes the operations of one patch may copy: copies of copies
+// would grow without bound.
+const maxCopied = 16 << 20
+
 // patch applies a JSON Patch (RFC 6902) to a document, all of it or nothing.
 func patch(doc, ops []byte) ([]byte, error) {
 	p, err := jsonpatch.DecodePatch(ops)
@@ -16,6 +20,7 @@ func patch(doc, ops []byte) ([]byte, error) {
 	}
 	o := jsonpatch.NewApplyOptions()
 	o.SupportNegativeIndices, o.EscapeHTML = false, false // neither is in the RFC
+	o.AccumulatedCopySizeLimit = maxCopied
 	return p.ApplyWithOptions(doc, o)
 }
 

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,4 +84,16 @@ func sameJSON(t *testing.T, a, b []byte) bool {
 		t.Errorf("%s: %v", b, err)
 	}
 	return reflect.DeepEqual(x, y)
+}
+
+func TestCopiesOfCopiesAreRefused(t *testing.T) {
+	r := NewReplica()
+	if err := r.Apply([]byte(`{"type":"state","epoch":"E","rev":0,"ping":1,"fields":{"a":[0]}}`)); err != nil {
+		t.Fatal(err)
+	}
+	copies := strings.TrimSuffix(strings.Repeat(`{"op":"copy","from":"/a","path":"/a/-"},`, 24), ",")
+	if err := r.Apply([]byte(`{"type":"change","rev":1,"ops":[` + copies + `]}`)); !errors.Is(err, ErrFrame) {
+		value, _ := r.JSON("a")
+		t.Errorf("a frame of %d bytes has become %d bytes: %v", len(copies), len(value), err)
+	}
 }
