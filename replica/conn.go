@@ -154,8 +154,8 @@ func (c *Conn) run() {
 			break
 		}
 	}
-	c.ping.Stop()
 	c.watcher.Close()
+	c.ping.Stop()
 	_ = c.ws.CloseNow()
 	c.h.gone(c)
 }
@@ -194,6 +194,10 @@ func (c *Conn) hangUp(err error) {
 func (c *Conn) pingDue() {
 	c.frames.Store(0)
 	c.ping.Reset(c.h.srv.opts.Ping)
+	if c.watcher.off.Load() { // the connection has ended, and has perhaps stopped the timer before this
+		c.ping.Stop()
+		return
+	}
 	c.pinging.Store(true)
 	c.ready()
 }

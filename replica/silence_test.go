@@ -14,3 +14,16 @@ func TestSilenceIsTwoAndAHalfPingsWithinBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestAPingThatIsDueAtTheEndIsTheLast has the timer of the pings fire when the
+// connection ends, and its function run after that.
+func TestAPingThatIsDueAtTheEndIsTheLast(t *testing.T) {
+	c := &Conn{h: &Handler{srv: &Server{opts: Options{Ping: time.Hour}}}, watcher: &Watcher{}}
+	c.ping = time.AfterFunc(time.Hour, c.pingDue)
+	c.watcher.off.Store(true)
+	c.ping.Stop()
+	c.pingDue()
+	if c.ping.Stop() {
+		t.Error("a connection that has ended is going to be pinged, for ever")
+	}
+}
