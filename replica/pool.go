@@ -70,7 +70,11 @@ func (p *pool) take() task {
 
 // run does tasks in a place, until there are none or one is kept waiting.
 func (p *pool) run() {
-	giveUp := time.AfterFunc(time.Hour, p.giveUp)
+	given := make(chan struct{})
+	giveUp := time.AfterFunc(time.Hour, func() {
+		p.giveUp()
+		close(given)
+	})
 	giveUp.Stop()
 	for {
 		t := p.take()
@@ -80,7 +84,8 @@ func (p *pool) run() {
 		giveUp.Reset(placePatience)
 		t.work()
 		if !giveUp.Stop() {
-			return // the place is somebody else's
+			<-given // so that who waits for the pool waits for that as well
+			return  // the place is somebody else's
 		}
 	}
 }
