@@ -1,13 +1,16 @@
 package session_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-games/holdfast/internal/faulty"
 	"github.com/holdfast-games/holdfast/session"
 )
 
@@ -130,5 +133,76 @@ func TestOnDurable(t *testing.T) {
 			<-s.Done()
 			check(t, &l)
 		})
+	})
+}
+
+// What a save has acknowledged of lazy changes is not taken back by a record of the
+// whole state that was built before it and is appended after it.
+func TestWholeStateTakesNoSavedLazyChangeBack(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a", &session.Options{JournalBytes: 64 << 10}), w.server("b", nil)
+		s := w.open(a, alice)
+		text := strings.Repeat("x", 2000)
+		w.set(s, "text", `"`+text+`"`)
+		w.sync(s)
+		w.save(s)
+		w.set(s, "coins", "2")
+		w.sync(s)
+
+		whole := func(c *faulty.Call) faulty.Fault { // the append of the whole state
+			for _, batch := range c.Group.Batches {
+				for _, wr := range batch.Writes {
+					if strings.HasPrefix(wr.Key, "~journal/") && bytes.Contains(wr.Value, []byte(text)) {
+						return faulty.Fault{HoldAnswer: true}
+					}
+				}
+			}
+			return faulty.Fault{}
+		}
+		held := func(prefix string) *faulty.Call {
+			synctest.Wait()
+			for _, c := range a.f.Waiting() {
+				if c.Op == faulty.Commit && writes(prefix)(c) {
+					return c
+				}
+			}
+			return nil
+		}
+		a.f.Use(every(faulty.Fault{Hold: true}, alice.String()), whole)
+		var ss []*session.Session
+		for i := range 20 {
+			ss = append(ss, w.open(a, session.Key{Kind: "player", ID: fmt.Sprintf("p%02d", i)}))
+		}
+		for round := 0; held("~journal/") == nil; round++ {
+			if round == 400 {
+				t.Fatal("no whole state was appended")
+			}
+			for _, other := range ss {
+				w.set(other, "text", `"`+strings.Repeat("y", 300)+fmt.Sprint(round)+`"`)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+
+		a.f.Use(whole) // the save that did not come does now
+		if c := held(alice.String()); c != nil {
+			a.f.Release(c)
+		}
+		time.Sleep(time.Second)
+		if err := change(s, true, false, "note", "1"); err != nil {
+			t.Fatalf("lazy change: %v", err)
+		}
+		saved := background(func() error { return s.Save(w.ctx) })
+		time.Sleep(time.Second)
+		if len(saved) == 0 { // it waits for the answer
+			a.f.Use()
+			a.f.ReleaseAll()
+		}
+		if err := within(w, time.Minute, "save", saved); err != nil {
+			t.Fatalf("Save: %v", err)
+		}
+		a.kill()
+		taken := w.open(b, alice)
+		w.want(taken, "coins", "2")
+		w.want(taken, "note", "1")
 	})
 }

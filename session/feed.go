@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-games/holdfast/driver"
@@ -150,21 +149,20 @@ func (s *Session) tellingLocked() bool {
 		return false
 	}
 	l := s.lease
-	own := func(w whole) bool { return w.s == s }
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return s.telling || slices.ContainsFunc(l.wholes, own) || l.flight != nil && slices.ContainsFunc(l.flight.wholes, own)
+	return s.telling || l.carriesLocked(s)
 }
 
-// toldLocked notes that a record with the session's whole state is in the feed.
-// The next save, which it adds if it has waited for that, takes the mark out of the
-// root.
+// toldLocked notes that a record with the session's whole state is in the journal, and
+// adds the save that has waited for that. If it is in the feed, that save takes the
+// mark out of the root.
 func (s *Session) toldLocked(saves []store.Attempt) []store.Attempt {
 	s.lease.mu.Lock()
 	s.telling = false
 	s.lease.mu.Unlock()
 	if s.exchange.IsZero() || s.lease.feed == 0 {
-		return saves
+		return s.trySaveLocked(saves)
 	}
 	locked := s.lock
 	head, err := newHeader(root{Birth: s.birth, Lock: &locked})

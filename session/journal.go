@@ -45,6 +45,13 @@ type journalSize struct {
 	busy    bool // a deletion is under way
 }
 
+// carriesLocked reports whether a session's whole state waits for an append, or is in
+// the one under way.
+func (l *lease) carriesLocked(s *Session) bool {
+	own := func(w whole) bool { return w.s == s }
+	return slices.ContainsFunc(l.wholes, own) || l.flight != nil && slices.ContainsFunc(l.flight.wholes, own)
+}
+
 // changesLocked returns the changes of the journal's current turn. The caller
 // holds the session's lock and keeps the journal from turning.
 func (s *Session) changesLocked() *changes {

@@ -193,12 +193,14 @@ func (s *Session) aheadLocked() *changes {
 // answered append. It reports false if changes that the snapshot leaves out have
 // turned and are not answered. Both are seen at one moment, in which the journal cannot
 // turn: else an append could come in between that the position would claim and
-// the data lack.
+// the data lack. It also reports false while the session's whole state is on its way
+// to the journal, unless the save is final: that record would come after the position,
+// and a replay of it take back what is lazy and newer, which no other record has.
 func (s *Session) positionLocked(ahead *changes) (position uint64, ok bool) {
 	l := s.lease
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ahead != nil && ahead.turn != l.turn {
+	if ahead != nil && ahead.turn != l.turn || s.state != stateClosing && l.carriesLocked(s) {
 		return 0, false
 	}
 	s.next = 0
@@ -342,10 +344,7 @@ func (s *Session) appendWhole() {
 	if s.pending != nil && s.pending.turn != l.turn {
 		return // likewise: the record would stand for changes that it lacks
 	}
-	if l.over.Load() || slices.ContainsFunc(l.wholes, func(w whole) bool { return w.s == s }) {
-		return
-	}
-	if l.flight != nil && slices.ContainsFunc(l.flight.wholes, func(w whole) bool { return w.s == s }) {
+	if l.over.Load() || l.carriesLocked(s) {
 		return
 	}
 	h := held{revision: s.revisionLocked(s.pending), outbox: s.outbox, reasons: s.reasons}
