@@ -183,10 +183,10 @@ func (b *Book) session(player string) *session.Session {
 // settle returns the record when the claim is not merely claimed any more, and
 // that is on disk for good.
 func (b *Book) settle(ctx context.Context, r *record) (*record, error) {
-	switch s := b.session(r.purchase().Player); {
+	switch {
 	case r.State == Claimed:
-	case r.version.IsZero() && s != nil: // it was in memory
-		return r, s.Sync(ctx)
+	case r.held != nil: // of that session, and of no other that came after it
+		return r, r.held.Sync(ctx)
 	default:
 		return r, b.confirm(ctx)
 	}

@@ -55,7 +55,11 @@ func (rd *Reader) last(ctx context.Context, id string, s *session.Session) (last
 func (rd *Reader) read(ctx context.Context, key string, s *session.Session) (*record, error) {
 	if s != nil {
 		if w, ok := s.Attached(key); ok {
-			return decodeValue(key, w.Value)
+			r, err := decodeValue(key, w.Value)
+			if err == nil {
+				r.held = s
+			}
+			return r, err
 		}
 	}
 	snap, err := rd.db.Read(ctx, key)

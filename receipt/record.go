@@ -90,8 +90,9 @@ type record struct {
 	Refunded *act           `json:"refunded,omitempty"`
 	Released *act           `json:"released,omitempty"`
 
-	claim   int            // its number
-	version driver.Version // zero: it is not stored yet
+	claim   int              // its number
+	version driver.Version   // zero: it is not stored yet
+	held    *session.Session // in whose memory it was found, if it is not stored yet
 }
 
 // purchase is what was bought, as it is stored.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-games/holdfast/bus"
 	"github.com/holdfast-games/holdfast/driver"
@@ -205,5 +207,60 @@ func TestRelease(t *testing.T) {
 				w.Errorf("Grant = %v, Release = %v, and the sword is there: %v", grant, err, bag.Has(p, "shop:1"))
 			}
 		})
+	})
+}
+
+// What a session that was lost had in memory is not granted, whoever has asked it
+// before.
+func TestGrantIsNotToldOfASessionThatWasLost(t *testing.T) {
+	bubble(t, func(w *world) {
+		a, b := w.server("a"), w.server("b")
+		p := a.waiting("shop:1", "alice")
+		a.release("shop:1")
+		if err := p.Save(w.ctx); err != nil {
+			t.Fatal(err)
+		}
+		holdAppends := func(c *faulty.Call) faulty.Fault {
+			return faulty.Fault{Hold: c.Op == faulty.Commit && (appends(c) || saves(c))}
+		}
+		holdRead := func(c *faulty.Call) faulty.Fault {
+			return faulty.Fault{Hold: c.Op == faulty.Read && len(c.Keys) == 1 && c.Keys[0] == "~receipt/shop:1"}
+		}
+		if len(w.keys("~receipt/shop:1")) == 0 {
+			t.Fatalf("records: %q", w.keys("~receipt/"))
+		}
+		a.f.Use(holdAppends)
+		if err := p.Update(clearBag); err != nil {
+			t.Fatal(err)
+		}
+		first := a.granting(w.ctx, buyOf("sword", "shop:1", "alice")) // in memory only
+		time.Sleep(200 * time.Millisecond)
+		if !bag.Has(p, "shop:1") {
+			t.Fatal("alice has no sword in memory")
+		}
+		a.f.Use(holdAppends, holdRead)
+		again := a.granting(w.ctx, buyOf("sword", "shop:1", "alice"))
+		synctest.Wait()
+
+		b.load("alice") // takes her over from a, which cannot renew
+		a.f.Use(holdRead)
+		for _, c := range a.f.Waiting() {
+			if c.Op == faulty.Commit {
+				a.f.Release(c)
+			}
+		}
+		time.Sleep(time.Second)
+		if p.Session().Err() == nil {
+			t.Fatal("a's session is not lost")
+		}
+		a.wake()
+		for _, done := range []<-chan error{first, again} {
+			if err := <-done; err == nil {
+				r, _ := b.book.Reader().Receipt(w.ctx, "shop:1")
+				if r.State != receipt.Granted {
+					t.Errorf("Grant says that it was granted, and it is %s", r.State)
+				}
+			}
+		}
 	})
 }
