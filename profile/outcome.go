@@ -63,20 +63,29 @@ func (e *OutcomeError) Find(ctx context.Context, srv *Server) (happened bool, er
 	}
 }
 
-// lookAll looks at all roots once. One that has moved decides for all.
+// lookAll looks at all roots once. One that has moved decides for all, unless its
+// history tells nothing of that any more, as after an erasure: then the others do, and
+// if one of them still stands where it stood, nothing has happened, nor will.
 func (e *OutcomeError) lookAll(ctx context.Context, srv *Server) (happened, decided bool, err error) {
 	keys := make([]string, len(e.Roots))
 	for i, r := range e.Roots {
 		keys[i] = r.Key.String()
 	}
 	snap, err := srv.ss.DB().Read(ctx, keys...)
-	for i := 0; err == nil && i < len(keys); i++ {
+	if err != nil {
+		return false, false, err
+	}
+	forgotten := false
+	for i := range keys {
 		happened, decided, err = e.look(ctx, srv, &snap.Entries[i], e.Roots[i].At)
-		if decided {
-			break
+		switch {
+		case errors.Is(err, driver.ErrNotFound):
+			forgotten = true
+		case err != nil || decided:
+			return happened, decided, err
 		}
 	}
-	return happened, decided, err
+	return false, forgotten, nil
 }
 
 // openOrphans opens profiles for a moment that nobody alive has: that moves their
@@ -98,7 +107,8 @@ func (e *OutcomeError) openOrphans(ctx context.Context, srv *Server) {
 	}
 }
 
-// look looks at one root. It has moved when the outcome is decided.
+// look looks at one root. It has moved when the outcome is decided, and also with
+// driver.ErrNotFound, when its history does not say any more to what.
 func (e *OutcomeError) look(ctx context.Context, srv *Server, root *driver.Entry, at driver.Version) (happened, decided bool, err error) {
 	switch {
 	case slices.Contains(root.Recent, e.Announced):
@@ -109,13 +119,7 @@ func (e *OutcomeError) look(ctx context.Context, srv *Server, root *driver.Entry
 		return false, true, nil // what came after it is known, and this is not among it
 	}
 	_, err = srv.ss.DB().ReadVersion(ctx, root.Key, e.Announced)
-	switch {
-	case err == nil:
-		return true, true, nil
-	case errors.Is(err, driver.ErrNotFound):
-		return false, true, nil
-	}
-	return false, false, err
+	return err == nil, err == nil, err
 }
 
 // confirm makes a commit of our own: what was only read back may be lost with a
