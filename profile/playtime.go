@@ -391,8 +391,12 @@ func (tx *Tx) foldPlayTime() error {
 		}
 		tx.touch(i).written(n)
 		tx.text = strconv.AppendInt(tx.text[:0], n, 10)
+		first := tx.collects() && tx.changes.find(c.path) < 0
 		if err := tx.set(c, c.path, tx.text); err != nil {
 			return err
+		}
+		if at := tx.changes.find(c.path); first && at >= 0 {
+			tx.changes.list[at].Old = wholeText(n) // it has grown, which is no change: what comes in its place is one
 		}
 	}
 	return nil

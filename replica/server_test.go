@@ -493,3 +493,35 @@ func TestAPlayTimeThatIsSetBackIsTold(t *testing.T) {
 		w.update(p, func(tx *profile.Tx) { _ = played.Reset(tx); _ = xp.Set(tx, 1) })
 	})
 }
+
+func TestAPlayTimeOfAnotherSlotIsTold(t *testing.T) {
+	bubble(t, func(w *world) {
+		slotTime := profile.PlayTime("slotTime", profile.PerSlot())
+		schema := profile.NewSchema("player", coins, slotTime).WithSlots(profile.SlotRules{Max: 3})
+		ps := w.profilesOn("a", schema, &profile.Options{Autosave: -1})
+		p := w.load(ps, "1")
+		if _, err := p.CreateSlot(w.ctx, "one", true); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		v := w.view(w.replicas(ps, nil), "1")
+		v.wantsType(replica.TypeState)
+		v.wantsField("slotTime", "5000")
+		if _, err := p.CreateSlot(w.ctx, "two", true); err != nil {
+			w.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for {
+			f, ok := v.watcher.Poll()
+			if !ok {
+				break
+			}
+			if err := v.replica.Apply(f.Text); err != nil {
+				w.Fatal(err)
+			}
+		}
+		if got, _ := v.replica.JSON("slotTime"); string(got) == "5000" {
+			w.Errorf("the replica has the time of the other slot, %s, and the profile %v", got, slotTime.Get(p))
+		}
+	})
+}
