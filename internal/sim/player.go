@@ -279,7 +279,7 @@ func (w *world) save(h *hold) {
 			if h.p.restored > restored {
 				return
 			}
-			w.fail(h.checkSavedTime(had))
+			w.fail(h.checkSavedTime(u, had))
 			if u.erased == 0 && u.p.stored.head != nil && u.p.stored.lazy < lazy {
 				w.fail(fmt.Errorf("%s was told that lazy value %d is saved, the root has %d", w.current, lazy, u.p.stored.lazy))
 			}
@@ -299,7 +299,7 @@ func (w *world) close(h *hold) {
 				w.fail(w.check.released(u, h.session, w.current.name))
 			}
 			if err == nil && h.p.restored == restored {
-				w.fail(h.checkSavedTime(had))
+				w.fail(h.checkSavedTime(u, had))
 			}
 		}
 	})
