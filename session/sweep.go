@@ -57,25 +57,25 @@ func (srv *Server) advance(ctx context.Context, key Key) (p progress, err error)
 		return p, err
 	}
 	next := tombstone{ErasedAt: r.ErasedAt}
+	late := false
 	if r.Sweep == sweeping {
 		if p.deleted, err = srv.sweep(ctx, key, e.Version); err != nil || p.deleted > 0 {
 			return p, unlessMoved(err)
 		}
+	} else if late, err = srv.left(ctx, key); err != nil {
+		return p, err
+	}
+	switch {
+	case late: // it is to be swept again
+	case r.Sweep == sweeping:
 		next.Sweep = sweptOnce
-	} else {
-		late, err := srv.left(ctx, key)
-		switch {
-		case err != nil:
+	case r.Sweep == swept:
+		p.swept = true
+		return p, nil
+	default:
+		if next.Sweep, p.wait, err = srv.quietFor(ctx, e, snap.Now); err != nil || p.wait > 0 {
+			p.quiet = true
 			return p, err
-		case late:
-		case r.Sweep == swept:
-			p.swept = true
-			return p, nil
-		default:
-			if next.Sweep, p.wait, err = srv.quietFor(ctx, e, snap.Now); err != nil || p.wait > 0 {
-				p.quiet = true
-				return p, err
-			}
 		}
 	}
 	writes, err := next.write(key, e.Version)
