@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -171,29 +170,15 @@ func (srv *Server) lookForRequests(l *lease) error {
 // deletes those to it, and who seals a dead one does; nobody else would delete one that
 // was written by then and came later. No lease ever comes again.
 func (srv *Server) dropRequests(ctx context.Context) error {
-	var failed []error
 	var seen driver.Version
-	q := driver.Query{Prefix: requestsPrefix(), KeysOnly: true, Limit: listPage}
-	for {
-		page, err := srv.db.List(ctx, q)
-		if err != nil {
+	return srv.eachKey(ctx, requestsPrefix(), func(entry string) error {
+		lease, err := requestedOf(entry)
+		if err != nil || lease == seen {
 			return err
 		}
-		for i := range page.Entries {
-			q.After = page.Entries[i].Key
-			lease, err := requestedOf(q.After)
-			if err == nil && lease != seen {
-				seen = lease
-				err = srv.dropRequestsOf(ctx, lease)
-			}
-			if err != nil {
-				failed = append(failed, fmt.Errorf("request %q: %w", q.After, err))
-			}
-		}
-		if !page.More || ctx.Err() != nil {
-			return errors.Join(failed...)
-		}
-	}
+		seen = lease
+		return srv.dropRequestsOf(ctx, lease)
+	})
 }
 
 func (srv *Server) dropRequestsOf(ctx context.Context, lease driver.Version) error {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -175,4 +176,26 @@ func leaseInfo(e *driver.Entry, now driver.Moment) LeaseInfo {
 		info.SealedBy, info.Reason = entry.Sealed.By, entry.Sealed.Reason
 	}
 	return info
+}
+
+// eachKey calls fn with the key of each entry under a prefix. One for which it fails holds
+// up no other; the error names them all.
+func (srv *Server) eachKey(ctx context.Context, prefix string, fn func(entry string) error) error {
+	var failed []error
+	q := driver.Query{Prefix: prefix, KeysOnly: true, Limit: listPage}
+	for {
+		page, err := srv.db.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Entries {
+			q.After = page.Entries[i].Key
+			if err := fn(q.After); err != nil {
+				failed = append(failed, fmt.Errorf("entry %q: %w", q.After, err))
+			}
+		}
+		if !page.More || ctx.Err() != nil {
+			return errors.Join(failed...)
+		}
+	}
 }

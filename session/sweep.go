@@ -197,27 +197,13 @@ func (srv *Server) sweepSoon() {
 }
 
 func (srv *Server) sweepOthers(ctx context.Context) error {
-	var failed []error
-	q := driver.Query{Prefix: erasedPrefix(), KeysOnly: true, Limit: listPage}
-	for {
-		page, err := srv.db.List(ctx, q)
-		if err != nil {
-			return err
+	return srv.eachKey(ctx, erasedPrefix(), func(entry string) error {
+		key, err := erasedIn(entry)
+		if err == nil {
+			_, err = srv.advance(ctx, key)
 		}
-		for i := range page.Entries {
-			q.After = page.Entries[i].Key
-			key, err := erasedIn(q.After)
-			if err == nil {
-				_, err = srv.advance(ctx, key)
-			}
-			if err != nil {
-				failed = append(failed, fmt.Errorf("sweep %q: %w", q.After, err))
-			}
-		}
-		if !page.More || ctx.Err() != nil {
-			return errors.Join(failed...)
-		}
-	}
+		return err
+	})
 }
 
 // erasedIn is the inverse of erasedKey.
