@@ -258,7 +258,6 @@ func decodeRestored(key session.Key, out Outcome) (Restored, error) {
 type restoring struct {
 	restoreBody
 	old     *document.Document
-	before  driver.Version
 	origins uint64 // of the session before anything was read
 	deeds   []Deed
 	more    bool
@@ -296,7 +295,7 @@ func prepareRestore(ctx context.Context, p *Profile, m *Message) (any, error) {
 	if err := p.s.Save(ctx); err != nil {
 		return nil, fmt.Errorf("save before a restore: %w: %w", driver.ErrUnavailable, err) // it waits until that can be done
 	}
-	r.old, r.before = v.Document, p.s.Version()
+	r.old = v.Document
 	if err := r.readSlots(ctx, p, v); err != nil {
 		if errors.Is(err, driver.ErrUnavailable) || ctx.Err() != nil {
 			return nil, err
@@ -317,7 +316,7 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 	if !ok {
 		return nil, fmt.Errorf("message %q was not prepared", m.ID)
 	}
-	result := &restoreResult{Version: r.Version, Before: r.before}
+	result := &restoreResult{Version: r.Version}
 	w, ok := tx.w.(*session.Tx)
 	switch {
 	case !ok:
@@ -326,7 +325,7 @@ func handleRestore(tx *Tx, m *Message) (json.RawMessage, error) {
 		result.Refused = refuse(r.refused)
 		return nil, result.refuse(r.refused)
 	}
-	result.Before = w.Replaces() // r.before, unless it was saved meanwhile: then the schedule may have let go of that
+	result.Before = w.Replaces() // not what was saved in the preparation: the schedule may have let go of that since
 	if r.missed(w) {
 		r.deeds = append(r.deeds, Deed{What: session.OriginTrade, Reason: "at this very moment", At: tx.p.srv.ss.Now(), Revision: tx.Revision() - 1})
 	}
