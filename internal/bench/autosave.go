@@ -28,8 +28,8 @@ func (r *run) autosave() ([]Figure, error) {
 	var pauses pauses
 	var commits, saves int64
 	w := waits{values: make(map[int]int64, len(f.profiles))}
+	m := f.db.meter
 	for round := range r.sizes.rounds + 1 {
-		m := f.db.meter
 		before, saved := m.commits.Load(), m.batches.Load()
 		for m.batches.Load()-saved < int64(len(f.profiles)) {
 			if err := w.play(r, f); err != nil {
