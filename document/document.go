@@ -183,7 +183,7 @@ func (d *Document) set(p Path, value []byte, limited bool) (prev, kept []byte, e
 	}
 	before := at.in.size()
 	if at.at >= 0 {
-		prev, kept = at.in.replace(at.at, value, elements)
+		prev, kept = at.in.replace(at.at, key, value, elements)
 	} else {
 		kept = at.in.add(key, value, elements)
 	}
@@ -308,6 +308,10 @@ func (d *Document) ElementCount(field string) int {
 // AppendJSON appends the document as compact JSON and returns the extended
 // slice.
 func (d *Document) AppendJSON(dst []byte) []byte { return d.root.appendJSON(dst, nil) }
+
+// MoveTo makes another document what this one is, and leaves this one empty. It costs
+// nothing. It is for who keeps documents within something larger.
+func (d *Document) MoveTo(to *Document) { *to, *d = *d, Document{limits: d.limits} }
 
 // Clone returns a copy that later changes of either do not reach. It costs the
 // number of fields and of the elements of fields that were split; bytes are

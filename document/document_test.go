@@ -329,18 +329,39 @@ func TestIterators(t *testing.T) {
 
 func TestCloneStandsAlone(t *testing.T) {
 	t.Parallel()
-	const text = `{"a":1,"b":{"x":1,"y":2}}`
-	d := mustParse(t, text)
-	d.Get(document.Element("b", "x")) // so that the field is split before the copy
-	c := d.Clone()
-	for _, p := range []document.Path{document.Field("a"), document.Element("b", "x"), document.Element("b", "z")} {
-		if _, err := c.Set(p, []byte(`"c"`)); err != nil {
-			t.Fatal(err)
-		}
+	replaced := mustParse(t, `{"a":1,"b":0}`)
+	if _, err := replaced.Set(document.Field("b"), []byte(`{"x":1,"y":2}`)); err != nil {
+		t.Fatal(err)
 	}
-	d.Delete(document.Element("b", "y"))
-	checkJSON(t, d, `{"a":1,"b":{"x":1}}`)
-	checkJSON(t, c, `{"a":"c","b":{"x":"c","y":2,"z":"c"}}`)
+	for name, d := range map[string]*document.Document{"loaded": mustParse(t, `{"a":1,"b":{"x":1,"y":2}}`), "replaced": replaced} {
+		t.Run(name, func(t *testing.T) {
+			d.Get(document.Element("b", "x")) // so that the field is split before the copy
+			c := d.Clone()
+			for _, p := range []document.Path{document.Field("a"), document.Element("b", "x"), document.Element("b", "z")} {
+				if _, err := c.Set(p, []byte(`"c"`)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d.Delete(document.Element("b", "y"))
+			checkJSON(t, d, `{"a":1,"b":{"x":1}}`)
+			checkJSON(t, c, `{"a":"c","b":{"x":"c","y":2,"z":"c"}}`)
+		})
+	}
+}
+
+func TestMoveTo(t *testing.T) {
+	t.Parallel()
+	from, to := mustParse(t, `{"a":1,"b":{"x":1}}`), mustParse(t, `{"old":true}`)
+	from.MoveTo(to)
+	checkJSON(t, from, `{}`)
+	if from.Len() != 0 || from.Count() != 0 || to.Len() != 2 || to.Count() != 3 {
+		t.Errorf("Len and Count = %d, %d of the one and %d, %d of the other; want 0, 0, 2, 3", from.Len(), from.Count(), to.Len(), to.Count())
+	}
+	if _, err := from.Set(document.Field("a"), []byte(`2`)); err != nil {
+		t.Fatal(err)
+	}
+	checkJSON(t, from, `{"a":2}`)
+	checkJSON(t, to, `{"a":1,"b":{"x":1}}`)
 }
 
 // TestManyMembers goes through the sizes at which objects get a table, grow it

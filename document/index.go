@@ -28,6 +28,9 @@ var seed = maphash.MakeSeed()
 
 // find returns the position of the member whose escaped name is key, or -1.
 func (o *object) find(key string) int {
+	if r := &o.recent; r.end > 0 && r.key == key {
+		return r.end - 1
+	}
 	if len(o.members) > linearUpTo {
 		return o.findIndexed(key)
 	}

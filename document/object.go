@@ -16,6 +16,7 @@ type object struct {
 	index   []uint32 // see index.go; nil while a linear search does
 	// families is nil until somebody asks for one.
 	families *families
+	recent   recent
 	body     int    // bytes of all members, each with its comma
 	gaps     uint32 // removed members
 	kept     uint32 // parts that the last rebuild left
@@ -40,6 +41,23 @@ type part struct {
 	text     []byte
 	nested   *object // the elements, once they were asked for
 	elements uint32  // how many there are, if nested is nil
+}
+
+// recent is the member that was replaced last. The same one is often the next, and is
+// found here without a look into members, parts and text, which are in no cache if
+// objects are many.
+type recent struct {
+	part part   // stands for the one in the object's parts
+	key  string // the member's escaped name; mostly the same string as the next one sought
+	end  int    // the member's position plus one; zero: there is none
+}
+
+// value returns the member's value, if that is encoded.
+func (r *recent) value() (value []byte, ok bool) {
+	if r.part.nested != nil {
+		return nil, false
+	}
+	return r.part.text[len(r.key)+len(`"":`):], true
 }
 
 // newObject splits compact JSON text, which must be an object with n members.
@@ -67,6 +85,9 @@ func (o *object) size() int {
 
 // part returns the part of the member at i, or nil.
 func (o *object) part(i int) *part {
+	if i+1 == o.recent.end {
+		return &o.recent.part
+	}
 	if n := o.members[i].part; n > 0 {
 		return &o.parts[n-1]
 	}
@@ -103,19 +124,25 @@ func (o *object) member(i int) []byte {
 }
 
 // value returns the value at i. Its bytes are shared.
-func (o *object) value(i int) []byte { return o.member(i)[o.members[i].name+1:] }
+func (o *object) value(i int) []byte {
+	if i+1 == o.recent.end {
+		if v, ok := o.recent.value(); ok {
+			return v
+		}
+	}
+	return o.member(i)[o.members[i].name+1:]
+}
 
 // valueSize is the length of the value at i, known without encoding it.
 func (o *object) valueSize(i int) int {
-	m := o.members[i]
 	p := o.part(i)
 	switch {
 	case p == nil:
-		return int(m.size)
+		return int(o.members[i].size)
 	case p.nested != nil:
 		return p.nested.size()
 	}
-	return len(p.text) - int(m.name) - 1
+	return len(o.value(i))
 }
 
 // elements returns how many members the value at i has; none if it is not an
@@ -194,21 +221,36 @@ func (o *object) add(key string, value []byte, elements int) (kept []byte) {
 	return text[len(key)+3:]
 }
 
-// replace gives the member at i a new value and returns the old one and the new.
-func (o *object) replace(i int, value []byte, elements int) (prev, kept []byte) {
+// replace gives the member at i, whose escaped name is key, a new value and returns the
+// old one and the new.
+func (o *object) replace(i int, key string, value []byte, elements int) (prev, kept []byte) {
 	prev = o.value(i)
-	name := o.name(i)
-	text := make([]byte, 0, len(name)+1+len(value))
-	text = append(append(append(text, name...), ':'), value...)
-	*o.ownPart(i) = part{text: text, elements: uint32(elements)}
+	text := encodeMember(key, value)
+	if i+1 != o.recent.end {
+		o.ownPart(i)
+		o.retire()
+		o.recent.key, o.recent.end = key, i+1
+	}
+	o.recent.part = part{text: text, elements: uint32(elements)}
 	o.body += len(value) - len(prev)
 	o.tidy()
-	return prev, text[len(name)+1:]
+	return prev, text[len(key)+len(`"":`):]
+}
+
+// retire puts what was replaced last back among the others.
+func (o *object) retire() {
+	if r := &o.recent; r.end > 0 {
+		o.parts[o.members[r.end-1].part-1] = r.part
+		*r = recent{}
+	}
 }
 
 // remove takes the member at i away and returns its value.
 func (o *object) remove(i int) (prev []byte) {
 	prev = o.value(i)
+	if i+1 == o.recent.end {
+		o.retire()
+	}
 	if p := o.part(i); p != nil {
 		*p = part{}
 	}
@@ -245,6 +287,7 @@ func (o *object) tidy() {
 // rebuild writes the members into one new text and closes the gaps. Members
 // that are split keep their parts.
 func (o *object) rebuild() {
+	o.retire()
 	text := make([]byte, 0, o.body)
 	members := make([]member, 0, o.len())
 	var parts []part
@@ -269,6 +312,7 @@ func (o *object) rebuild() {
 
 // clone returns a copy that shares only bytes that never change.
 func (o *object) clone() object {
+	o.retire()
 	c := *o
 	c.members = slices.Clone(o.members)
 	c.index, c.families = slices.Clone(o.index), nil
