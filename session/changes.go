@@ -17,6 +17,10 @@ type ledger struct {
 // linear is the length up to which a delta is searched without an index.
 const linear = 12
 
+// room is where a list lies that has one change, as most have: within what owns the
+// list, and not elsewhere in memory.
+type room [1]document.Change
+
 func (l *ledger) empty() bool { return len(l.now) == 0 }
 
 func (l *ledger) reset() { *l = ledger{now: l.now[:0], was: l.was[:0]} }
@@ -184,6 +188,8 @@ type changes struct {
 	s       *Session
 	turn    uint64 // the journal's turn in which they were made
 	ledger  ledger
+	now     room   // of the ledger
+	was     room   // likewise
 	before  uint64 // the document's revision without them, and with them
 	after   uint64
 	outbox  outbox

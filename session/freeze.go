@@ -289,7 +289,7 @@ func (f *Frozen) adopt(r *root) (document.Delta, error) {
 	f.exchangedTo(r.Rows)
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
-	return document.Diff(f.s.doc, h.doc), nil
+	return document.Diff(&f.s.doc, h.doc), nil
 }
 
 // step moves the root to a version of the session's own, with the same data.

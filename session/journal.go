@@ -63,6 +63,7 @@ func (s *Session) changesLocked() *changes {
 		s.turned = c
 	}
 	c := &changes{s: s, turn: l.turn, before: s.revision, after: s.revision}
+	c.ledger.now, c.ledger.was = c.now[:0], c.was[:0]
 	s.pending = c
 	l.page.Lock()
 	l.page.changes = append(l.page.changes, c)

@@ -27,7 +27,9 @@ func TestLedger(t *testing.T) {
 			return document.Field(field)
 		})
 		values := rapid.SampledFrom([]string{`1`, `"two"`, `{}`, `{"x":1}`, `{"x":{"y":2},"z":3}`, `[1]`, `null`})
-		doc := scratch()
+		session := new(Session)
+		scratch().MoveTo(&session.doc)
+		doc := &session.doc
 		change := func(l *ledger) {
 			p := paths.Draw(t, "path")
 			if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
@@ -36,7 +38,7 @@ func TestLedger(t *testing.T) {
 				}
 				return
 			}
-			tx := Tx{s: &Session{doc: doc}}
+			tx := Tx{s: session}
 			if err := tx.Set(p, []byte(values.Draw(t, "value")), false); err != nil {
 				return // an element of what is no object
 			}

@@ -407,7 +407,7 @@ func (op *opening) newSession(l *lease, r *root, h *held) (*Session, error) {
 	l.mu.Unlock()
 	s := &Session{
 		srv: op.srv, lease: l, key: op.key, rootKey: op.rootKey, id: id, birth: id, fresh: r == nil,
-		opts: op.opts, doc: h.doc, revision: h.revision, version: id, done: make(chan struct{}),
+		opts: op.opts, revision: h.revision, version: id, done: make(chan struct{}),
 		lock: lock{Lease: l.id, Session: id, Server: op.srv.opts.Name, Since: id.Time().UTC(), Position: position},
 	}
 	if s.ranked = op.opts.Ranked; r != nil {
@@ -416,7 +416,10 @@ func (op *opening) newSession(l *lease, r *root, h *held) (*Session, error) {
 			s.ranked = r.Rows.spec()
 		}
 	}
-	s.tx.s = s
+	h.doc.MoveTo(&s.doc)
+	h.doc = &s.doc
+	s.tx.s, s.tx.undo = s, s.tx.room[:0]
+	s.unsaved.was = s.room[:0]
 	s.opening.Store(true)
 	locked := s.lock
 	if s.head, err = newHeader(root{Birth: s.birth, Exchange: s.exchange, Lock: &locked}); err != nil {

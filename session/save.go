@@ -238,7 +238,7 @@ func (s *Session) snapshotLocked(final bool, position uint64, ahead *changes) (s
 		}
 		return s.ready(w)
 	})
-	sv.unsaved, s.unsaved = s.unsaved, ledger{}
+	sv.unsaved = s.takeUnsavedLocked()
 	s.dirty, s.since = false, time.Time{}
 	if ahead != nil {
 		for _, c := range ahead.ledger.was {
@@ -267,6 +267,17 @@ func (s *Session) snapshotLocked(final bool, position uint64, ahead *changes) (s
 		Done:  func(_ driver.Moment, err error) { s.saved(sv, err) },
 	}
 	return sv.attempt, nil
+}
+
+// takeUnsavedLocked returns what the changed paths held, and begins anew.
+func (s *Session) takeUnsavedLocked() ledger {
+	l := s.unsaved
+	if len(l.was) <= len(s.room) { // perhaps it is in the room
+		l.was = slices.Clone(l.was)
+		clear(s.room[:])
+	}
+	s.unsaved = ledger{was: s.room[:0]}
+	return l
 }
 
 func (s *Session) causeLocked(final bool) Cause {

@@ -33,9 +33,9 @@ type Session struct {
 	lease *lease
 
 	// mu guards what follows, up to the next comment of this sort. What every update
-	// touches comes first, on five cache lines: of many players, none is in a cache.
+	// touches comes first, and nothing of it lies elsewhere: of many players, none is in
+	// a cache, and each place more that an update must look at costs as much as its work.
 	mu       sync.RWMutex
-	doc      *document.Document
 	state    state
 	dirty    bool     // changed since the last snapshot for a save, other than lazily
 	pending  *changes // of the journal's current turn, or of one that turned since
@@ -43,8 +43,10 @@ type Session struct {
 	saving   *saving
 	frozen   *Frozen   // nil, or who holds the session still
 	since    time.Time // of the oldest change that is not saved
+	doc      document.Document
 	tx       Tx
 	unsaved  ledger // only was: what the paths changed since the last snapshot for a save held then
+	room     room   // of unsaved
 	lazy     ledger // changes that are not for the journal
 
 	err      error          // why it ended, or nil
@@ -126,7 +128,7 @@ func (s *Session) RLock() { s.mu.RLock() }
 func (s *Session) RUnlock() { s.mu.RUnlock() }
 
 // Document returns the document. It is for reading, with Lock held.
-func (s *Session) Document() *document.Document { return s.doc }
+func (s *Session) Document() *document.Document { return &s.doc }
 
 // SavedValue returns what the last saved root holds under a path. The caller
 // holds Lock.

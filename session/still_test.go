@@ -15,7 +15,9 @@ func TestNoWholeStateFollowsASessionThatStandsStill(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &lease{flight: &appending{}}
-	s, other := &Session{lease: l, doc: doc}, &Session{lease: l, doc: doc}
+	s, other := &Session{lease: l}, &Session{lease: l}
+	doc.Clone().MoveTo(&s.doc)
+	doc.MoveTo(&other.doc)
 	s.appendWhole()
 	other.appendWhole()
 	if len(l.wholes) != 2 {

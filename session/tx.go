@@ -17,6 +17,7 @@ const maxGroup = 32 << 20
 type Tx struct {
 	s      *Session
 	undo   []undo
+	room   [1]undo // of undo: see room
 	outbox outbox
 	reason string
 	origin string
@@ -80,7 +81,7 @@ func (tx *Tx) Session() *Session { return tx.s }
 
 // Document returns the document with the changes of this Tx. It is for
 // reading, and only until Commit or Rollback.
-func (tx *Tx) Document() *document.Document { return tx.s.doc }
+func (tx *Tx) Document() *document.Document { return &tx.s.doc }
 
 // Set writes a copy of a value, which must be compact JSON as document.Compact
 // returns it. A lazy write is not appended to the journal, and is no reason to
@@ -242,7 +243,7 @@ func Rollback(txs ...*Tx) {
 func (tx *Tx) end() {
 	clear(tx.undo)
 	if tx.undo = tx.undo[:0]; cap(tx.undo) > 64 {
-		tx.undo = nil
+		tx.undo = tx.room[:0]
 	}
 	tx.weight, tx.outbox, tx.reason, tx.origin, tx.keeps = 0, nil, "", "", false
 	tx.s.mu.Unlock()
