@@ -134,11 +134,10 @@ func (l *lease) openStream(writes []driver.Write) ([]driver.Write, error) {
 // exchange made that no feed tells: whoever held it then did not live to append
 // it. Where that cannot be done now it is asked for again.
 func (s *Session) tellExchange() {
-	s.mu.RLock()
-	untold := s.lease.feed > 0 && !s.exchange.IsZero()
-	s.mu.RUnlock()
-	if untold {
-		s.appendWhole()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lease.feed > 0 && !s.exchange.IsZero() {
+		s.appendWholeLocked()
 	}
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -292,6 +293,7 @@ func (l *lease) appended(a *appending) {
 	for _, c := range a.records {
 		waiters = append(waiters, c.settleLocked()...)
 		l.unsaved.note(c.s, a.first)
+		l.spare = min(l.spare+c.bytes, spareBytes)
 	}
 	for _, w := range a.wholes {
 		l.unsaved.replace(w.s, a.first)
@@ -306,9 +308,7 @@ func (l *lease) appended(a *appending) {
 		fn()
 	}
 	l.tell(a, waiters, press)
-	for _, s := range stuck {
-		s.appendWhole()
-	}
+	l.unpin(stuck)
 	if trusted {
 		l.srv.tellSuspended()
 	}
@@ -567,7 +567,7 @@ func (j *journalSize) add(number uint64, bytes int) {
 // pressLocked returns the sessions whose records stand in the way of a short
 // journal: those with a record in its older half, once it is half full. What
 // was asked before and is still there cannot be saved; near the limit it is
-// returned as stuck, to be appended as a whole, so that it pins nothing.
+// returned as stuck, the oldest first, unless nothing is left to pay with.
 func (l *lease) pressLocked() (press, stuck []*Session) {
 	limit := l.srv.opts.JournalBytes
 	if l.journal.bytes < limit/2 {
@@ -587,13 +587,39 @@ func (l *lease) pressLocked() (press, stuck []*Session) {
 		case !s.pressed:
 			s.pressed = true
 			press = append(press, s)
-		case l.journal.bytes > limit/4*3:
+		case l.spare > 0 && l.journal.bytes > limit/4*3:
 			stuck = append(stuck, s)
 		}
 	}
 	sortByKey(press)
-	sortByKey(stuck)
+	slices.SortFunc(stuck, func(a, b *Session) int {
+		return cmp.Or(cmp.Compare(a.oldest, b.oldest), compareKeys(a, b))
+	})
 	return press, stuck
+}
+
+// spareBytes bounds what may be saved up for whole states.
+const spareBytes = appendBytes / 8
+
+// unpin puts the whole states of stuck sessions into the next append, so that their
+// records pin nothing. Whole states are paid for with the bytes of the changes that were
+// appended: where there are more of them than the journal may hold, they would else be
+// appended again and again for one another's sake, and neither saves nor changes, which
+// come after them, would ever have their turn. A session that is locked is left for a
+// later append.
+func (l *lease) unpin(stuck []*Session) {
+	for _, s := range stuck {
+		l.mu.Lock()
+		paid := l.spare > 0
+		l.mu.Unlock()
+		if !paid {
+			return
+		}
+		if s.mu.TryLock() {
+			s.appendWholeLocked()
+			s.mu.Unlock()
+		}
+	}
 }
 
 // trim deletes the entries that all roots hold, about once a second.

@@ -103,6 +103,50 @@ func boundedJournal(w *world, stuck bool) {
 	w.want(w.open(b, ss[0].Key()), "round", "199")
 }
 
+// TestSlowSavesAreNotCrowdedOut writes through a journal that is too short for the whole
+// states of those whose saves do not come: an append takes a part of them, and the
+// changes of others with it, so that everybody who waits for the journal, or for a save
+// once that can be made again, gets there.
+func TestSlowSavesAreNotCrowdedOut(t *testing.T) {
+	bubble(t, func(w *world) {
+		a := w.server("a", &session.Options{JournalBytes: 64 << 10})
+		var ss []*session.Session
+		for i := range 200 {
+			s := w.open(a, session.Key{Kind: "player", ID: fmt.Sprintf("p%03d", i)})
+			w.set(s, "text", `"`+strings.Repeat("x", 20_000)+`"`)
+			w.save(s)
+			ss = append(ss, s)
+		}
+		most, down := 0, every(faulty.Fault{Err: faulty.ErrDown}, "player/")
+		a.f.Use(func(c *faulty.Call) faulty.Fault {
+			n := 0
+			for i := range c.Group.Batches {
+				for _, wr := range c.Group.Batches[i].Writes {
+					if strings.HasPrefix(wr.Key, "~journal/") {
+						n += len(wr.Value)
+					}
+				}
+			}
+			most = max(most, n)
+			return down(c)
+		})
+		for round := range 60 {
+			for _, s := range ss {
+				w.set(s, "round", fmt.Sprint(round))
+			}
+			w.sync(ss[round])
+			time.Sleep(50 * time.Millisecond)
+		}
+		if most < 64<<10 || most > 1<<20 {
+			t.Errorf("the longest append had %d bytes; want some whole states in it, and not all", most)
+		}
+		a.f.Use()
+		for _, s := range ss {
+			w.save(s)
+		}
+	})
+}
+
 func TestJournalOfWhatIsSavedIsDeleted(t *testing.T) {
 	bubble(t, func(w *world) {
 		a := w.server("a", nil)

@@ -139,6 +139,7 @@ type lease struct {
 	idle      []func()      // to call when no append is under way
 	leaving   bool          // it is being given back: no append begins any more
 	wholes    []whole       // wait for the next append
+	spare     int           // bytes of changes appended, less those of whole states: what pays for more
 	trust     *time.Timer   // suspends
 	renewal   *time.Timer   // renews
 	pageTimer *time.Timer   // begins an append

@@ -341,11 +341,10 @@ func (s *Session) dirtied() {
 	}
 }
 
-// appendWhole puts the session's whole state into the next append, because its
-// save does not come and its records stand in the journal's way.
-func (s *Session) appendWhole() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// appendWholeLocked puts the session's whole state into the next append: because its
+// save does not come and its records stand in the journal's way, or because it must be
+// told.
+func (s *Session) appendWholeLocked() {
 	if s.state == stateLost || s.state == stateClosed || s.turned != nil || s.stillLocked() || s.adopted != nil {
 		return // not now; the next append asks again
 	}
@@ -362,7 +361,9 @@ func (s *Session) appendWhole() {
 	if s.saving != nil {
 		h.outbox, h.reasons = s.saving.outbox.with(h.outbox...), s.saving.reasons.with(h.reasons...)
 	}
-	l.wholes = append(l.wholes, whole{s, h, s.dataLocked(nil, s.pending)})
+	body := s.dataLocked(nil, s.pending)
+	l.wholes = append(l.wholes, whole{s, h, body})
+	l.spare -= len(body)
 	if l.flight == nil {
 		l.beginLocked(false)
 	}

@@ -18,8 +18,8 @@ func TestNoWholeStateFollowsASessionThatStandsStill(t *testing.T) {
 	s, other := &Session{lease: l}, &Session{lease: l}
 	doc.Clone().MoveTo(&s.doc)
 	doc.MoveTo(&other.doc)
-	s.appendWhole()
-	other.appendWhole()
+	s.appendWholeLocked()
+	other.appendWholeLocked()
 	if len(l.wholes) != 2 {
 		t.Fatalf("%d whole states wait, want 2", len(l.wholes))
 	}
@@ -30,7 +30,7 @@ func TestNoWholeStateFollowsASessionThatStandsStill(t *testing.T) {
 		t.Errorf("%d whole states wait, want the other session's", len(l.wholes))
 	}
 	s.frozen = &Frozen{s: s, still: true}
-	s.appendWhole()
+	s.appendWholeLocked()
 	if len(l.wholes) != 1 {
 		t.Errorf("%d whole states wait after one of a session that stands still, want 1", len(l.wholes))
 	}
