@@ -100,7 +100,9 @@
 //
 // The journal is bounded: sessions with the oldest records are saved first,
 // and what all roots hold is deleted. A session that cannot be saved appends its
-// whole state as one record, which stands for all before it.
+// whole state as one record, which stands for all before it. No more bytes of such
+// records are appended than of changes: where many sessions cannot be saved in time,
+// their states would else keep the journal to themselves, and it is longer instead.
 //
 // # The outbox
 //

@@ -37,7 +37,11 @@ type Options struct {
 	// that carries it: what a crash may lose, besides the append under way.
 	// 1 ms to 10 s. Zero means 50 ms.
 	AppendEvery time.Duration
-	// JournalBytes bounds the journal, 64 KiB to 1 GiB. Zero means 16 MiB.
+	// JournalBytes bounds the journal, 64 KiB to 1 GiB. Zero means 16 MiB. From half of
+	// it on, those with the oldest changes are saved, and where a save does not come the
+	// whole state is appended in their place, a byte for each byte of changes. The bound
+	// is exceeded if all that cannot be saved is more, and while a server changes more
+	// than the database saves.
 	JournalBytes int
 	// Limits bound each document, whose size may be MaxDocument at most.
 	Limits document.Limits
