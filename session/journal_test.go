@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,17 +118,18 @@ func TestSlowSavesAreNotCrowdedOut(t *testing.T) {
 			w.save(s)
 			ss = append(ss, s)
 		}
-		most, down := 0, every(faulty.Fault{Err: faulty.ErrDown}, "player/")
+		var most atomic.Int64
+		down := every(faulty.Fault{Err: faulty.ErrDown}, "player/")
 		a.f.Use(func(c *faulty.Call) faulty.Fault {
-			n := 0
+			n := int64(0)
 			for i := range c.Group.Batches {
 				for _, wr := range c.Group.Batches[i].Writes {
 					if strings.HasPrefix(wr.Key, "~journal/") {
-						n += len(wr.Value)
+						n += int64(len(wr.Value))
 					}
 				}
 			}
-			most = max(most, n)
+			most.Store(max(most.Load(), n)) // one call at a time
 			return down(c)
 		})
 		for round := range 60 {
@@ -137,8 +139,8 @@ func TestSlowSavesAreNotCrowdedOut(t *testing.T) {
 			w.sync(ss[round])
 			time.Sleep(50 * time.Millisecond)
 		}
-		if most < 64<<10 || most > 1<<20 {
-			t.Errorf("the longest append had %d bytes; want some whole states in it, and not all", most)
+		if n := most.Load(); n < 64<<10 || n > 1<<20 {
+			t.Errorf("the longest append had %d bytes; want some whole states in it, and not all", n)
 		}
 		a.f.Use()
 		for _, s := range ss {
