@@ -309,8 +309,10 @@ func (d *Document) ElementCount(field string) int {
 // slice.
 func (d *Document) AppendJSON(dst []byte) []byte { return d.root.appendJSON(dst, nil) }
 
-// MoveTo makes another document what this one is, and leaves this one empty. It costs
-// nothing. It is for who keeps documents within something larger.
+// MoveTo makes another document what this one is, limits included, in place of what it
+// was, and leaves this one empty with the same limits. It takes the same short time
+// whatever the size. It is for who keeps documents within something larger. Nobody else
+// may use either meanwhile.
 func (d *Document) MoveTo(to *Document) { *to, *d = *d, Document{limits: d.limits} }
 
 // Clone returns a copy that later changes of either do not reach. It costs the
