@@ -33,8 +33,9 @@ type Session struct {
 	lease *lease
 
 	// mu guards what follows, up to the next comment of this sort. What every update
-	// touches comes first, and nothing of it lies elsewhere: of many players, none is in
-	// a cache, and each place more that an update must look at costs as much as its work.
+	// touches comes first, and as little of it as possible lies elsewhere: of many
+	// players, none is in a cache, and an update takes the longer the more places it must
+	// look at.
 	mu       sync.RWMutex
 	state    state
 	dirty    bool     // changed since the last snapshot for a save, other than lazily
