@@ -100,9 +100,10 @@
 //
 // The journal is bounded: sessions with the oldest records are saved first,
 // and what all roots hold is deleted. A session that cannot be saved appends its
-// whole state as one record, which stands for all before it. No more bytes of such
-// records are appended than of changes: where many sessions cannot be saved in time,
-// their states would else keep the journal to themselves, and it is longer instead.
+// whole state as one record, which stands for all before it. In the long run, no more
+// bytes of such records are appended than of changes: where many sessions cannot be
+// saved in time, their states would else keep the journal to themselves, and it is
+// longer instead.
 //
 // # The outbox
 //
